@@ -1,0 +1,61 @@
+import { expected } from "./errors.ts";
+
+/** An object with none but these keys; `undefined` counts as an empty one. */
+export function objectOption<T extends object>(
+  option: string,
+  value: unknown,
+  keys: readonly (keyof T & string)[],
+): T {
+  if (value === undefined) return {} as T;
+  if (typeof value !== "object" || value === null || Array.isArray(value)) {
+    throw expected(option, `an object with ${list(keys)}`, value);
+  }
+  for (const key of Object.keys(value)) {
+    if (!(keys as readonly string[]).includes(key)) {
+      throw expected(option, `an object with no other keys than ${list(keys)}`, key);
+    }
+  }
+  return value as T;
+}
+
+export function fractionOption(option: string, value: unknown, fallback: number): number {
+  if (value === undefined) return fallback;
+  if (typeof value === "number" && value > 0 && value <= 1) return value;
+  throw expected(option, "a number in (0, 1]", value);
+}
+
+export interface IntegerRange {
+  readonly min: number;
+  readonly max?: number;
+  /** 0 is allowed besides the range: off. */
+  readonly orZero?: boolean;
+}
+
+/** Node's timers take no more: a longer delay would fire at once. */
+const LONGEST_TIMER_MILLIS = 2 ** 31 - 1;
+
+export function integerOption(option: string, value: unknown, fallback: number, range: IntegerRange): number {
+  const { min, max = LONGEST_TIMER_MILLIS, orZero = false } = range;
+  if (value === undefined) return fallback;
+  if (Number.isInteger(value)) {
+    const number = value as number;
+    if ((number >= min && number <= max) || (orZero && number === 0)) return number;
+  }
+  throw expected(option, `a whole number from ${min} to ${max}${orZero ? ", or 0" : ""}`, value);
+}
+
+export function textOption(option: string, value: unknown, maxLength: number): string | undefined {
+  if (value === undefined) return undefined;
+  if (typeof value === "string" && value.trim() !== "" && value.length <= maxLength) return value;
+  throw expected(option, `a string of 1 to ${maxLength} characters`, value);
+}
+
+/** An object that has these methods. */
+export function hasMethods(value: unknown, methods: readonly string[]): boolean {
+  if ((typeof value !== "object" && typeof value !== "function") || value === null) return false;
+  return methods.every((method) => typeof (value as Record<string, unknown>)[method] === "function");
+}
+
+function list(keys: readonly string[]): string {
+  return keys.map((key) => `\`${key}\``).join(", ");
+}

@@ -1,0 +1,179 @@
+import type {
+  ClientConstructor,
+  ConnectCallback,
+  DialingClient,
+  HookablePool,
+  PgClient,
+} from "./pg-types.ts";
+
+/** Hears what happens in one pool. Its methods are called in the middle of the application's work and never throw. */
+export interface PoolObserver {
+  /** Someone asks for a client; called before pg-pool sees the request. The result is called once, with the outcome. */
+  requested(): Settle;
+  /** pg-pool has the request: it is queued, or being served. */
+  enqueued(): void;
+  dialStarted(client: PgClient): void;
+  /** The dial failed. A dial that succeeds shows as {@link PoolObserver.connected}. */
+  dialFailed(client: PgClient, error: unknown): void;
+  connected(client: PgClient): void;
+  released(client: PgClient): void;
+}
+
+export type Settle = (error: unknown, client?: PgClient) => void;
+
+/**
+ * Attaches an observer to one pool instance: its `connect` and `Client` properties and its public events. Prototypes
+ * and other pools are not touched.
+ *
+ * What the application sees stays the same. A callback is called with the same arguments at the same moment; a promise
+ * is the very promise pg-pool makes, with pg-pool's own stack repair, and with nothing chained to it: a rejection
+ * nobody handles stays unhandled.
+ *
+ * @returns Puts the pool back as it was.
+ */
+export function hookPool(pool: HookablePool, observer: PoolObserver): () => void {
+  let active = true;
+
+  const unhookConnect = override(pool, "connect", (original) => {
+    return function connect(this: HookablePool, ...args: [callback?: ConnectCallback]): unknown {
+      const callback = args[0];
+      const isOurs = active && this === pool && !pool.ending && (!callback || typeof callback === "function");
+      if (!isOurs) return Reflect.apply(original, this, args);
+
+      const settle = observer.requested();
+      try {
+        if (callback) args[0] = settlingCallback(callback, settle);
+        const result = callback
+          ? Reflect.apply(original, this, args)
+          : withSettlingPromise(pool, settle, () => Reflect.apply(original, this, args));
+        observer.enqueued();
+        return result;
+      } catch (error) {
+        // A constructor of `Client` may throw; pg-pool passes that on as it is.
+        settle(error);
+        throw error;
+      }
+    };
+  });
+
+  const unhookClient = hookDials(pool, observer, () => active);
+
+  const onConnect = (client: PgClient) => observer.connected(client);
+  const onRelease = (_error: unknown, client: PgClient) => observer.released(client);
+  pool.on("connect", onConnect);
+  pool.on("release", onRelease);
+
+  return () => {
+    active = false;
+    pool.removeListener("connect", onConnect);
+    pool.removeListener("release", onRelease);
+    unhookConnect();
+    unhookClient();
+  };
+}
+
+function settlingCallback(callback: ConnectCallback, settle: Settle): ConnectCallback {
+  return function (this: unknown, ...args) {
+    settle(args[0], args[1]);
+    return Reflect.apply(callback, this, args);
+  };
+}
+
+/**
+ * pg-pool makes the promise of `connect()` with `new this.Promise(executor)`. For the length of that one synchronous
+ * call the constructor is replaced by one that tells us when the promise is settled, and returns a plain promise.
+ * Chaining `.then()` to the result instead would mark the application's rejections as handled.
+ */
+function withSettlingPromise<T>(pool: HookablePool, settle: Settle, call: () => T): T {
+  const RealPromise = pool.Promise;
+  pool.Promise = function SettlingPromise(executor: Executor) {
+    return new RealPromise((resolve, reject) => {
+      executor(
+        (client) => {
+          settle(undefined, client as PgClient);
+          resolve(client);
+        },
+        (error) => {
+          settle(error);
+          reject(error);
+        },
+      );
+    });
+  } as unknown as PromiseConstructor;
+  try {
+    return call();
+  } finally {
+    pool.Promise = RealPromise;
+  }
+}
+
+type Executor = (resolve: (value: unknown) => void, reject: (reason: unknown) => void) => void;
+
+/**
+ * pg-pool emits nothing when a dial starts or fails, so the class it dials with is watched: a transparent proxy of
+ * `pool.Client` whose instances report their first `connect`.
+ */
+function hookDials(pool: HookablePool, observer: PoolObserver, isActive: () => boolean): () => void {
+  const Client = pool.Client;
+  if (typeof Client !== "function") return () => {};
+
+  const Watched: ClientConstructor = new Proxy(Client, {
+    construct(target, args, newTarget) {
+      const client = Reflect.construct(
+        target,
+        args,
+        newTarget === Watched ? target : newTarget,
+      ) as DialingClient;
+      if (isActive()) hookDial(client, observer);
+      return client;
+    },
+  });
+  pool.Client = Watched;
+  return () => {
+    if (pool.Client === Watched) pool.Client = Client;
+  };
+}
+
+function hookDial(client: DialingClient, observer: PoolObserver): void {
+  const unhook = override(client, "connect", (original) => {
+    return function connect(
+      this: DialingClient,
+      ...args: [callback?: (error?: Error | null) => void]
+    ): unknown {
+      unhook();
+      const callback = args[0];
+      if (typeof callback !== "function") return Reflect.apply(original, this, args);
+      observer.dialStarted(client);
+      args[0] = function (this: unknown, ...outcome) {
+        if (outcome[0]) observer.dialFailed(client, outcome[0]);
+        return Reflect.apply(callback, this, outcome);
+      };
+      return Reflect.apply(original, this, args);
+    };
+  });
+}
+
+/**
+ * Puts a method on one object in front of the one it has or inherits, and returns how to take it away again. When
+ * somebody else has wrapped the method since, theirs is left in place.
+ */
+// biome-ignore lint/suspicious/noExplicitAny: a method of any signature, replaced by one of the same signature
+function override<T extends object, K extends keyof T & string, F extends (...args: any[]) => unknown>(
+  object: T & Record<K, F>,
+  key: K,
+  wrap: (original: F) => F,
+): () => void {
+  const own = Object.getOwnPropertyDescriptor(object, key);
+  const method = wrap(object[key]);
+  Object.defineProperty(object, key, {
+    value: method,
+    configurable: true,
+    writable: true,
+    enumerable: own?.enumerable ?? false,
+  });
+  return () => {
+    if (object[key] !== method) return;
+    if (own) Object.defineProperty(object, key, own);
+    else Reflect.deleteProperty(object, key);
+  };
+}
