@@ -1,0 +1,61 @@
+import type { Attributes, Meter, MeterProvider } from "@opentelemetry/api";
+import type { CollectionResult } from "@opentelemetry/sdk-metrics";
+import type { MetricReaderLike } from "../options.ts";
+import { VERSION } from "../version.ts";
+import type { PoolRegistry } from "../watch/registry.ts";
+import type { PoolDurations } from "../watch/watched-pool.ts";
+import type { DurationRecorder } from "./histogram.ts";
+import { PoolInstruments } from "./instruments.ts";
+import { type HistogramSpec, METER_NAME, METRICS } from "./semconv.ts";
+import type { Telemetry } from "./telemetry.ts";
+
+/**
+ * A guest of the application's MeterProvider: ordinary instruments, read through a reader the application already has.
+ * Provider and reader stay the application's: they are never shut down from here.
+ */
+export class HostTelemetry implements Telemetry {
+  readonly #reader: MetricReaderLike;
+  readonly #instruments: PoolInstruments;
+  readonly #record: Record<keyof PoolDurations, (seconds: number, attributes: Attributes) => void>;
+
+  constructor(registry: PoolRegistry, provider: MeterProvider, reader: MetricReaderLike) {
+    const meter = provider.getMeter(METER_NAME, VERSION);
+    this.#reader = reader;
+    this.#instruments = new PoolInstruments(meter, registry);
+    this.#record = {
+      wait: histogram(meter, METRICS.waitTime),
+      use: histogram(meter, METRICS.useTime),
+      create: histogram(meter, METRICS.createTime),
+    };
+  }
+
+  get observations(): number {
+    return this.#instruments.observations;
+  }
+
+  durations(attributes: Attributes): PoolDurations {
+    const recorder = (key: keyof PoolDurations): DurationRecorder => ({
+      record: (seconds) => this.#record[key](seconds, attributes),
+    });
+    return { wait: recorder("wait"), use: recorder("use"), create: recorder("create") };
+  }
+
+  collect(timeoutMillis: number): Promise<CollectionResult> {
+    return this.#reader.collect({ timeoutMillis }) as Promise<CollectionResult>;
+  }
+
+  /** Errors may come from callbacks of the application. Ours are fresh when our callback ran to its end. */
+  isFresh(_result: CollectionResult, observationsBefore: number): boolean {
+    return this.observations > observationsBefore;
+  }
+
+  async shutdown(): Promise<void> {
+    this.#instruments.remove();
+  }
+}
+
+function histogram(meter: Meter, { name, unit, description, boundaries }: HistogramSpec) {
+  const explicitBucketBoundaries = [...boundaries];
+  const instrument = meter.createHistogram(name, { unit, description, advice: { explicitBucketBoundaries } });
+  return (seconds: number, attributes: Attributes) => instrument.record(seconds, attributes);
+}

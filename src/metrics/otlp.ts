@@ -1,0 +1,97 @@
+import {
+  AggregationTemporality,
+  InstrumentType,
+  type MetricProducer,
+  PeriodicExportingMetricReader,
+  type PushMetricExporter,
+  type ResourceMetrics,
+} from "@opentelemetry/sdk-metrics";
+import type { Logger } from "../logger.ts";
+import type { OtlpTemporality } from "../options.ts";
+import type { OtlpSettings } from "../settings.ts";
+
+/** Pushes to an OTLP/HTTP endpoint (protobuf) at an interval, by OpenTelemetry's own reader and exporter. */
+export function otlpReader(
+  settings: OtlpSettings,
+  producer: MetricProducer,
+  logger: Logger,
+): PeriodicExportingMetricReader {
+  const { exportIntervalMillis, exportTimeoutMillis } = settings;
+  return new PeriodicExportingMetricReader({
+    exporter: new LazyOtlpExporter(settings, logger),
+    metricProducers: [producer],
+    exportIntervalMillis,
+    exportTimeoutMillis: Math.min(exportTimeoutMillis, exportIntervalMillis),
+  });
+}
+
+/** Loads OpenTelemetry's exporter at the first export: applications that do not push do not pay for it. */
+class LazyOtlpExporter implements PushMetricExporter {
+  readonly #settings: OtlpSettings;
+  readonly #logger: Logger;
+  #exporter: Promise<PushMetricExporter> | undefined;
+  #isFailing = false;
+
+  constructor(settings: OtlpSettings, logger: Logger) {
+    this.#settings = settings;
+    this.#logger = logger;
+  }
+
+  export(metrics: ResourceMetrics, done: Parameters<PushMetricExporter["export"]>[1]): void {
+    this.#load().then(
+      (exporter) =>
+        exporter.export(metrics, (result) => {
+          this.#report(result.error);
+          done(result);
+        }),
+      (error) => {
+        this.#report(error);
+        done({ code: 1, error });
+      },
+    );
+  }
+
+  async forceFlush(): Promise<void> {
+    await (await this.#exporter)?.forceFlush();
+  }
+
+  async shutdown(): Promise<void> {
+    await (await this.#exporter)?.shutdown();
+  }
+
+  selectAggregationTemporality(type: InstrumentType): AggregationTemporality {
+    return isDelta(this.#settings.temporality, type)
+      ? AggregationTemporality.DELTA
+      : AggregationTemporality.CUMULATIVE;
+  }
+
+  #load(): Promise<PushMetricExporter> {
+    this.#exporter ??= import("@opentelemetry/exporter-metrics-otlp-proto").then(
+      // What is not given here the exporter takes from OTEL_EXPORTER_OTLP_*.
+      ({ OTLPMetricExporter }) => new OTLPMetricExporter(this.#settings.exporter) as PushMetricExporter,
+    );
+    return this.#exporter;
+  }
+
+  /** Says once that exporting fails and once that it works again. The error's text may hold the URL: only its class. */
+  #report(error: unknown): void {
+    if (error !== undefined && !this.#isFailing) {
+      const reason = error instanceof Error ? ((error as { code?: string }).code ?? error.name) : "error";
+      this.#logger.warn(
+        `poolscope - OTLP export fails (${reason}); cumulative numbers are sent again with the next export; check OTEL_EXPORTER_OTLP_ENDPOINT or \`otlp.url\``,
+      );
+    } else if (error === undefined && this.#isFailing) {
+      this.#logger.info("poolscope - OTLP export works again");
+    }
+    this.#isFailing = error !== undefined;
+  }
+}
+
+/** The three preferences of the OTLP exporter specification. */
+function isDelta(temporality: OtlpTemporality, type: InstrumentType): boolean {
+  if (temporality === "cumulative") return false;
+  const isUpDown =
+    type === InstrumentType.UP_DOWN_COUNTER || type === InstrumentType.OBSERVABLE_UP_DOWN_COUNTER;
+  if (temporality === "delta") return !isUpDown;
+  return type === InstrumentType.COUNTER || type === InstrumentType.HISTOGRAM;
+}

@@ -1,0 +1,222 @@
+/**
+ * Every metric poolscope exports: one table. Instruments, the Prometheus text, readings and docs/metrics.md all come
+ * from it.
+ *
+ * Names, units and descriptions of `db.client.*` follow the semantic conventions 1.45 (status: development):
+ * https://opentelemetry.io/docs/specs/semconv/database/database-metrics/
+ * What the conventions do not cover has the segment `poolscope`.
+ */
+export interface MetricSpec {
+  readonly name: string;
+  readonly kind: "counter" | "upDownCounter" | "gauge" | "histogram";
+  readonly unit: string;
+  readonly description: string;
+  /** Attribute keys besides those of the pool. */
+  readonly attributes?: readonly string[];
+}
+
+export interface HistogramSpec extends MetricSpec {
+  readonly kind: "histogram";
+  /** Upper bounds, inclusive. The SDK's defaults are for milliseconds, so every histogram brings its own. */
+  readonly boundaries: readonly number[];
+}
+
+export type ObservableName =
+  | "count"
+  | "limit"
+  | "idleMin"
+  | "idleMax"
+  | "pendingRequests"
+  | "timeouts"
+  | "size"
+  | "overflow"
+  | "checkedOut"
+  | "utilization"
+  | "connecting"
+  | "oldestWait"
+  | "peakUsed"
+  | "peakPending"
+  | "checkouts"
+  | "waits"
+  | "connects"
+  | "connectFailures"
+  | "closes";
+
+export type HistogramName = "waitTime" | "useTime" | "createTime";
+
+export const ATTR_POOL_NAME = "db.client.connection.pool.name";
+export const ATTR_STATE = "db.client.connection.state";
+export const ATTR_SYSTEM = "db.system.name";
+export const ATTR_NAMESPACE = "db.namespace";
+export const ATTR_SERVER_ADDRESS = "server.address";
+export const ATTR_SERVER_PORT = "server.port";
+export const ATTR_ERROR_TYPE = "error.type";
+
+export const STATE_IDLE = "idle";
+export const STATE_USED = "used";
+
+/** The attributes poolscope sets itself; `attributes` of `watch()` may not replace them. */
+export const OWN_ATTRIBUTES: readonly string[] = [
+  ATTR_POOL_NAME,
+  ATTR_STATE,
+  ATTR_SYSTEM,
+  ATTR_NAMESPACE,
+  ATTR_SERVER_ADDRESS,
+  ATTR_SERVER_PORT,
+  ATTR_ERROR_TYPE,
+];
+
+// From 0.5 ms, where an idle client is handed out, to the 30 s at which callers commonly give up.
+const WAIT_SECONDS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30];
+// From one short query to a hold that is surely a leak.
+const USE_SECONDS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5, 10, 30, 60, 300];
+// From a Unix socket to TLS across the world and a dial timeout.
+const CREATE_SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30];
+
+export const METRICS: Readonly<Record<ObservableName, MetricSpec> & Record<HistogramName, HistogramSpec>> = {
+  count: {
+    name: "db.client.connection.count",
+    kind: "upDownCounter",
+    unit: "{connection}",
+    description: "Open connections by state. Connections still being dialed are neither idle nor used.",
+    attributes: [ATTR_STATE],
+  },
+  limit: {
+    name: "db.client.connection.limit",
+    kind: "upDownCounter",
+    unit: "{connection}",
+    description: "The most connections the pool may open (`max`, read live).",
+  },
+  idleMin: {
+    name: "db.client.connection.idle.min",
+    kind: "upDownCounter",
+    unit: "{connection}",
+    description: "Idle connections the pool keeps rather than closing them (`min`, read live).",
+  },
+  idleMax: {
+    name: "db.client.connection.idle.max",
+    kind: "upDownCounter",
+    unit: "{connection}",
+    description:
+      "The most idle connections the pool may hold. node-postgres has no limit of its own: it is `max`.",
+  },
+  pendingRequests: {
+    name: "db.client.connection.pending_requests",
+    kind: "upDownCounter",
+    unit: "{request}",
+    description: "Callers queued for a connection at this moment.",
+  },
+  timeouts: {
+    name: "db.client.connection.timeouts",
+    kind: "counter",
+    unit: "{timeout}",
+    description:
+      "Callers that gave up: because no connection became free (`wait_timeout`) or because theirs took too long to open (`dial_timeout`).",
+    attributes: [ATTR_ERROR_TYPE],
+  },
+  waitTime: {
+    name: "db.client.connection.wait_time",
+    kind: "histogram",
+    unit: "s",
+    description: "Time from the request of a connection until it was handed out, dial included.",
+    boundaries: WAIT_SECONDS,
+  },
+  useTime: {
+    name: "db.client.connection.use_time",
+    kind: "histogram",
+    unit: "s",
+    description: "Time from handing out a connection until it was released.",
+    boundaries: USE_SECONDS,
+  },
+  createTime: {
+    name: "db.client.connection.create_time",
+    kind: "histogram",
+    unit: "s",
+    description: "Time from the start of a dial until the connection was ready.",
+    boundaries: CREATE_SECONDS,
+  },
+  size: {
+    name: "poolscope.pool.size",
+    kind: "gauge",
+    unit: "{connection}",
+    description:
+      "Connections meant for ordinary load: `poolSize`, else `min` when it is above 0, else `max`.",
+  },
+  overflow: {
+    name: "poolscope.pool.overflow",
+    kind: "gauge",
+    unit: "{connection}",
+    description: "Used connections beyond the pool size.",
+  },
+  checkedOut: {
+    name: "poolscope.pool.checked_out",
+    kind: "gauge",
+    unit: "{connection}",
+    description: "Connections handed out at this moment (the used ones of `db.client.connection.count`).",
+  },
+  utilization: {
+    name: "poolscope.pool.utilization",
+    kind: "gauge",
+    unit: "1",
+    description: "Used connections divided by the limit; 0 when the limit is 0.",
+  },
+  connecting: {
+    name: "poolscope.pool.connecting",
+    kind: "gauge",
+    unit: "{connection}",
+    description: "Connections being dialed at this moment.",
+  },
+  oldestWait: {
+    name: "poolscope.pool.oldest_wait",
+    kind: "gauge",
+    unit: "s",
+    description: "How long the oldest queued caller has been waiting; 0 when nobody waits.",
+  },
+  peakUsed: {
+    name: "poolscope.pool.peak_used",
+    kind: "gauge",
+    unit: "{connection}",
+    description:
+      "Most connections used at once since the sample before. Nothing is lost between two scrapes.",
+  },
+  peakPending: {
+    name: "poolscope.pool.peak_pending",
+    kind: "gauge",
+    unit: "{request}",
+    description: "Most callers queued at once since the sample before. Nothing is lost between two scrapes.",
+  },
+  checkouts: {
+    name: "poolscope.pool.checkouts",
+    kind: "counter",
+    unit: "{checkout}",
+    description: "Connections handed out.",
+  },
+  waits: {
+    name: "poolscope.pool.waits",
+    kind: "counter",
+    unit: "{request}",
+    description: "Requests that found neither an idle connection nor room for a new one.",
+  },
+  connects: {
+    name: "poolscope.pool.connects",
+    kind: "counter",
+    unit: "{connection}",
+    description: "Connections opened.",
+  },
+  connectFailures: {
+    name: "poolscope.pool.connect_failures",
+    kind: "counter",
+    unit: "{failure}",
+    description:
+      "Attempts to open a connection that failed, by SQLSTATE, Node error code, or `dial_timeout`.",
+    attributes: [ATTR_ERROR_TYPE],
+  },
+  closes: {
+    name: "poolscope.pool.closes",
+    kind: "counter",
+    unit: "{connection}",
+    description: "Connections closed.",
+  },
+};
+
+export const METER_NAME = "poolscope";
