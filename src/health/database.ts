@@ -1,0 +1,162 @@
+import type { DurationSummary } from "../readings/pool-reading.ts";
+import { type AssessedReading, type HealthStatus, worst } from "./assess.ts";
+
+/** What health pages are made of. */
+export interface DatabaseSource {
+  /** Rejects when the meter cannot be read. */
+  read(): Promise<AssessedReading[]>;
+  history(pool: string, limit: number): AssessedReading[];
+}
+
+export interface HistoryEntry {
+  readonly checkedout: number;
+  readonly usage_percent: number;
+  readonly timestamp: string;
+}
+
+/** The fields that one pool and all pools together share. */
+export interface PoolNumbers {
+  readonly status: HealthStatus;
+  readonly pool_size: number;
+  readonly max_overflow: number;
+  readonly available: number;
+  readonly in_use: number;
+  readonly overflow_active: number;
+  readonly total_capacity: number;
+  readonly usage_percent: number;
+  readonly timestamp: string;
+  readonly recent_history: readonly HistoryEntry[];
+}
+
+export interface PoolHealth extends PoolNumbers {
+  readonly name: string;
+  readonly verdict: string;
+  readonly connecting: number;
+  readonly pending: number;
+  readonly oldest_wait_seconds: number;
+  readonly peak_in_use: number;
+  readonly peak_pending: number;
+  readonly checkouts: number;
+  readonly waits: number;
+  readonly timeouts: { readonly wait: number; readonly dial: number };
+  readonly connects: number;
+  readonly connect_failures: Readonly<Record<string, number>>;
+  readonly closes: number;
+  readonly wait_seconds: DurationSummary;
+  readonly use_seconds: DurationSummary;
+  readonly create_seconds: DurationSummary;
+}
+
+export interface DatabaseHealth extends PoolNumbers {
+  readonly pools: readonly PoolHealth[];
+}
+
+/** Nothing is known: said with a reason, never with numbers. */
+export interface UnknownHealth {
+  readonly status: "unknown";
+  readonly message: string;
+  readonly timestamp: string;
+  readonly pools: readonly [];
+}
+
+export async function databaseHealth(
+  source: DatabaseSource,
+  limit: number,
+): Promise<DatabaseHealth | UnknownHealth> {
+  let readings: AssessedReading[];
+  try {
+    readings = await source.read();
+  } catch {
+    // The reason may quote the application's own code: it is in the log, not in the page.
+    return unknownHealth("the pools could not be read; see the log");
+  }
+  if (readings.length === 0) return unknownHealth("no pool is watched: call scope.watch(pool)");
+  const samples = readings.map(({ pool }) => source.history(pool, limit));
+  const pools = readings.map((reading, index) => poolHealth(reading, samples[index] ?? []));
+  return { ...together(pools), recent_history: addUp(samples.flat(), limit), pools };
+}
+
+function unknownHealth(message: string): UnknownHealth {
+  return { status: "unknown", message, timestamp: new Date().toISOString(), pools: [] };
+}
+
+function poolHealth(reading: AssessedReading, history: readonly AssessedReading[]): PoolHealth {
+  return {
+    name: reading.pool,
+    status: reading.status,
+    verdict: reading.verdict,
+    pool_size: reading.poolSize,
+    max_overflow: reading.maxOverflow,
+    available: reading.idle,
+    in_use: reading.used,
+    overflow_active: reading.overflow,
+    total_capacity: reading.capacity,
+    usage_percent: percent(reading.used, reading.capacity),
+    connecting: reading.connecting,
+    pending: reading.waiting,
+    oldest_wait_seconds: reading.oldestWaitSeconds,
+    peak_in_use: reading.peakUsed,
+    peak_pending: reading.peakWaiting,
+    checkouts: reading.checkouts,
+    waits: reading.waits,
+    timeouts: { wait: reading.waitTimeouts, dial: reading.dialTimeouts },
+    connects: reading.connects,
+    connect_failures: connectFailures(reading),
+    closes: reading.closes,
+    wait_seconds: reading.wait,
+    use_seconds: reading.use,
+    create_seconds: reading.create,
+    timestamp: reading.timestamp,
+    recent_history: history.map(({ used, capacity, timestamp }) => entry(used, capacity, timestamp)),
+  };
+}
+
+function connectFailures({ connectFailuresByCause: by }: AssessedReading): PoolHealth["connect_failures"] {
+  return {
+    dial_timeout: by.dialTimeout,
+    refused: by.refused,
+    unreachable: by.unreachable,
+    authentication: by.authentication,
+    too_many_connections: by.tooManyConnections,
+    other: by.other,
+  };
+}
+
+/** Sums over all pools, and the worst status. */
+function together(pools: readonly PoolHealth[]): Omit<PoolNumbers, "recent_history"> {
+  const sum = (pick: (pool: PoolHealth) => number) => pools.reduce((total, pool) => total + pick(pool), 0);
+  const used = sum((pool) => pool.in_use);
+  const capacity = sum((pool) => pool.total_capacity);
+  return {
+    status: worst(pools.map(({ status }) => status)),
+    pool_size: sum((pool) => pool.pool_size),
+    max_overflow: sum((pool) => pool.max_overflow),
+    available: sum((pool) => pool.available),
+    in_use: used,
+    overflow_active: sum((pool) => pool.overflow_active),
+    total_capacity: capacity,
+    usage_percent: percent(used, capacity),
+    timestamp: pools[0]?.timestamp ?? new Date().toISOString(),
+  };
+}
+
+/** Samples of one round carry one timestamp: they become one entry. */
+function addUp(samples: readonly AssessedReading[], limit: number): HistoryEntry[] {
+  const rounds = new Map<string, { used: number; capacity: number }>();
+  for (const { timestamp, used, capacity } of samples) {
+    const round = rounds.get(timestamp) ?? { used: 0, capacity: 0 };
+    rounds.set(timestamp, { used: round.used + used, capacity: round.capacity + capacity });
+  }
+  return [...rounds]
+    .sort(([a], [b]) => a.localeCompare(b))
+    .slice(-limit)
+    .map(([timestamp, { used, capacity }]) => entry(used, capacity, timestamp));
+}
+
+function entry(used: number, capacity: number, timestamp: string): HistoryEntry {
+  return { checkedout: used, usage_percent: percent(used, capacity), timestamp };
+}
+
+function percent(used: number, capacity: number): number {
+  return capacity > 0 ? Math.round((used / capacity) * 1000) / 10 : 0;
+}

@@ -1,0 +1,115 @@
+import type { MeterProvider } from "@opentelemetry/api";
+import type { Logger } from "./logger.ts";
+
+/** Options of `poolscope()`. */
+export interface PoolscopeOptions {
+  /**
+   * `service.name` of the exported metrics.
+   *
+   * @default `OTEL_SERVICE_NAME`, else `service.name` in `OTEL_RESOURCE_ATTRIBUTES`, else OpenTelemetry's default
+   */
+  serviceName?: string | undefined;
+  /**
+   * The application's own MeterProvider, for metrics beside the application's others. Needs {@link reader} too.
+   * poolscope never shuts it down.
+   *
+   * @default a private provider; nothing global is touched
+   */
+  meterProvider?: MeterProvider | undefined;
+  /** A reader of {@link meterProvider}, with cumulative temporality: health and readings are made from what it collects. */
+  reader?: MetricReaderLike | undefined;
+  /**
+   * Push to an OpenTelemetry Collector by OTLP/HTTP (protobuf). `true` takes everything from `OTEL_EXPORTER_OTLP_*`;
+   * `false` never pushes. Not with {@link meterProvider}, which has exporters of its own.
+   *
+   * @default pushes when `OTEL_METRICS_EXPORTER` names `otlp`, or when it is unset and `OTEL_EXPORTER_OTLP_ENDPOINT` or
+   * `OTEL_EXPORTER_OTLP_METRICS_ENDPOINT` is set
+   */
+  otlp?: boolean | OtlpOptions | undefined;
+  /** Where warnings go: anything shaped like `console`. @default OpenTelemetry's `diag`, silent until a logger is set */
+  logger?: Logger | undefined;
+  /** Where a pool's status changes, as used/capacity. */
+  thresholds?: Thresholds | undefined;
+  /** When a log line says that usage is high, and when that it is normal again, as used/capacity. */
+  usageAlert?: UsageAlert | undefined;
+  /**
+   * Milliseconds between two samples for history, peaks and alerts, 10 or more; 0 takes none. A scrape interval no
+   * longer than this misses no peak.
+   *
+   * @default 10000
+   */
+  sampleIntervalMillis?: number | undefined;
+  /** Samples kept for each pool, 1 to 10000. @default 100 */
+  historySize?: number | undefined;
+  /** Milliseconds after which a reading of the meter is given up, 1 or more. @default 2000 */
+  collectTimeoutMillis?: number | undefined;
+}
+
+/** Where a pool's status changes. Both in (0, 1], `warning` below `critical`. */
+export interface Thresholds {
+  /** From here on `warning`. @default 0.75 */
+  warning?: number | undefined;
+  /** From here on `critical`. @default 0.9 */
+  critical?: number | undefined;
+}
+
+/** When usage is called high. Both in (0, 1], `leave` not above `enter`. */
+export interface UsageAlert {
+  /** High from here on. @default 0.8 */
+  enter?: number | undefined;
+  /** Normal below this. @default 0.75, or `enter` when that is lower */
+  leave?: number | undefined;
+}
+
+/** What the OTLP exporter is asked to report: running totals or differences. */
+export type OtlpTemporality = "cumulative" | "delta" | "lowmemory";
+
+/** Options of the OTLP push. What is left out comes from OpenTelemetry's environment variables. */
+export interface OtlpOptions {
+  /** The full URL, path included. @default `OTEL_EXPORTER_OTLP_METRICS_ENDPOINT`, else `http://localhost:4318/v1/metrics` */
+  url?: string | undefined;
+  /** Headers for each request. @default `OTEL_EXPORTER_OTLP_HEADERS` */
+  headers?: Readonly<Record<string, string>> | undefined;
+  /** Milliseconds between two exports, 1 or more. @default `OTEL_METRIC_EXPORT_INTERVAL`, else 60000 */
+  exportIntervalMillis?: number | undefined;
+  /** Milliseconds an export may take, 1 or more; at most the interval. @default `OTEL_METRIC_EXPORT_TIMEOUT`, else 30000 */
+  exportTimeoutMillis?: number | undefined;
+  /** @default `OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE`, else `cumulative` */
+  temporality?: OtlpTemporality | undefined;
+}
+
+/** Options of `scope.watch()`. */
+export interface WatchOptions {
+  /**
+   * The pool's name in metrics, health and logs, up to 120 characters; unique among the pools watched.
+   *
+   * @default the database's name, else the server's address; with `-2`, `-3` … where that is taken
+   */
+  name?: string | undefined;
+  /**
+   * How many connections are meant for ordinary load, 1 to the pool's `max`. What is used beyond is overflow.
+   *
+   * @default the pool's `min` when it is above 0, else its `max`
+   */
+  poolSize?: number | undefined;
+  /** More attributes for every metric of this pool: a few, with few values each. */
+  attributes?: Readonly<Record<string, string | number | boolean>> | undefined;
+}
+
+/** Options of `scope.health()`. */
+export interface HealthOptions {
+  /** Milliseconds for which one reading answers all probes, 0 or more. @default 250 */
+  cacheMillis?: number | undefined;
+}
+
+/** Options of `scope.shutdown()`. */
+export interface ShutdownOptions {
+  /** Milliseconds the last export may take, 1 or more. @default 5000 */
+  timeoutMillis?: number | undefined;
+}
+
+/** What poolscope needs of a `MetricReader`. Those of `@opentelemetry/sdk-metrics` 2.x and 3.x fit. */
+export interface MetricReaderLike {
+  collect(options?: { timeoutMillis?: number }): Promise<{ resourceMetrics: object; errors: unknown[] }>;
+  selectAggregationTemporality?(instrumentType: never): unknown;
+}

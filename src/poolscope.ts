@@ -1,0 +1,176 @@
+import type { ResourceMetrics } from "@opentelemetry/sdk-metrics";
+import { UsageWatcher } from "./alerts/usage-alert.ts";
+import { integerOption } from "./check.ts";
+import { expected, expectedSecret, PoolscopeError } from "./errors.ts";
+import { type AssessedReading, assess } from "./health/assess.ts";
+import { cached } from "./health/cached-source.ts";
+import { healthRouter } from "./health/router.ts";
+import { HostTelemetry } from "./metrics/host-telemetry.ts";
+import { OwnTelemetry } from "./metrics/own-telemetry.ts";
+import { type HttpHandler, prometheusHandler } from "./metrics/prometheus.ts";
+import type { Telemetry } from "./metrics/telemetry.ts";
+import type { HealthOptions, PoolscopeOptions, ShutdownOptions, WatchOptions } from "./options.ts";
+import { History } from "./readings/history.ts";
+import { MeterReadings } from "./readings/meter-readings.ts";
+import type { PoolReading } from "./readings/pool-reading.ts";
+import { Sampler } from "./readings/sampler.ts";
+import {
+  resolveHealthOptions,
+  resolveOptions,
+  resolveShutdownOptions,
+  resolveWatchOptions,
+  type Settings,
+} from "./settings.ts";
+import { isPool, type PgPool } from "./watch/pg-types.ts";
+import { poolIdentity } from "./watch/pool-identity.ts";
+import type { PoolWatch } from "./watch/pool-watch.ts";
+import { PoolRegistry } from "./watch/registry.ts";
+import { WatchedPool } from "./watch/watched-pool.ts";
+
+/** What {@link poolscope} gives: everything an application does with its pools' numbers. */
+export interface Poolscope extends AsyncDisposable {
+  /**
+   * Watches one pool, from now on. Watching it again gives the same watch.
+   *
+   * @throws PoolscopeError `POOLSCOPE_INVALID_POOL`, `POOLSCOPE_DUPLICATE_NAME`, `POOLSCOPE_INVALID_OPTION`,
+   * `POOLSCOPE_SHUT_DOWN`
+   */
+  watch(pool: PgPool, options?: WatchOptions): PoolWatch;
+  /** An Express router that serves `/`, `/database`, `/database/:pool` and `/live` as JSON. Express 4 and 5. */
+  health(options?: HealthOptions): HttpHandler;
+  /** A handler that serves the metrics as Prometheus text. */
+  metrics(): HttpHandler;
+  /**
+   * One fresh reading for each watched pool.
+   *
+   * @returns Rejects with PoolscopeError `POOLSCOPE_READING_FAILED` when the meter cannot be read, `POOLSCOPE_SHUT_DOWN`
+   * after {@link shutdown}; it never gives an old number
+   */
+  readings(): Promise<AssessedReading[]>;
+  /**
+   * The youngest samples of one pool, oldest first; none for a pool that was never sampled.
+   *
+   * @param limit How many at most, 1 or more; default 10.
+   */
+  history(name: string, limit?: number): AssessedReading[];
+  /** Sends what is still to be sent, lets go of every pool and stops all timers. Safe to call again. */
+  shutdown(options?: ShutdownOptions): Promise<void>;
+}
+
+/**
+ * Makes a scope: nothing global is touched and nothing is watched until {@link Poolscope.watch}.
+ *
+ * @throws PoolscopeError `POOLSCOPE_INVALID_OPTION`, naming the option, what was expected and what was given
+ */
+export function poolscope(options?: PoolscopeOptions): Poolscope {
+  return new Scope(resolveOptions(options, process.env));
+}
+
+/** Wires the parts and does nothing else. */
+class Scope implements Poolscope {
+  readonly #settings: Settings;
+  readonly #registry = new PoolRegistry();
+  readonly #telemetry: Telemetry;
+  readonly #readings: MeterReadings;
+  readonly #history: History<AssessedReading>;
+  readonly #usage: UsageWatcher;
+  readonly #sampler: Sampler;
+  #shutdown: Promise<void> | undefined;
+
+  constructor(settings: Settings) {
+    const { host, logger } = settings;
+    this.#settings = settings;
+    this.#telemetry = host
+      ? new HostTelemetry(this.#registry, host.meterProvider, host.reader)
+      : new OwnTelemetry(this.#registry, settings.serviceName, settings.otlp, logger);
+    this.#readings = new MeterReadings(this.#telemetry, this.#registry, settings.collectTimeoutMillis);
+    this.#history = new History(settings.historySize);
+    this.#usage = new UsageWatcher(settings.usageAlert, logger);
+    this.#registry.onAdd(({ name }) => {
+      this.#history.forget(name);
+      this.#usage.forget(name);
+    });
+    this.#sampler = new Sampler(settings.sampleIntervalMillis, () => this.#sample(), logger);
+  }
+
+  watch(pool: PgPool, options?: WatchOptions): PoolWatch {
+    this.#assertRunning();
+    if (!isPool(pool)) {
+      throw expectedSecret("pool", "a pg.Pool", pool, "POOLSCOPE_INVALID_POOL");
+    }
+    const { name, poolSize, attributes } = resolveWatchOptions(options, Number(pool.options.max));
+    const already = this.#registry.find(pool);
+    if (already) {
+      if (name === undefined || name === already.name) return already.handle;
+      throw expected(
+        "name",
+        `"${already.name}", under which this pool is watched`,
+        name,
+        "POOLSCOPE_DUPLICATE_NAME",
+      );
+    }
+    const identity = poolIdentity(pool, name, attributes, (taken) => this.#registry.get(taken) !== undefined);
+    const durations = this.#telemetry.durations(identity.attributes);
+    const watched = new WatchedPool(pool, identity.name, identity.attributes, durations, poolSize);
+    this.#registry.add(watched);
+    return watched.handle;
+  }
+
+  health(options?: HealthOptions): HttpHandler {
+    const { cacheMillis } = resolveHealthOptions(options);
+    const history = this.#history.last.bind(this.#history);
+    return healthRouter(cached({ read: () => this.readings(), history }, cacheMillis));
+  }
+
+  metrics(): HttpHandler {
+    return prometheusHandler(async (): Promise<ResourceMetrics> => {
+      this.#assertRunning();
+      return (await this.#readings.collect()).resourceMetrics;
+    });
+  }
+
+  async readings(): Promise<AssessedReading[]> {
+    this.#assertRunning();
+    return this.#assess(await this.#readings.read());
+  }
+
+  history(name: string, limit?: number): AssessedReading[] {
+    return this.#history.last(name, integerOption("limit", limit, 10, { min: 1 }));
+  }
+
+  shutdown(options?: ShutdownOptions): Promise<void> {
+    const { timeoutMillis } = resolveShutdownOptions(options);
+    this.#shutdown ??= this.#end(timeoutMillis);
+    return this.#shutdown;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.shutdown();
+  }
+
+  async #sample(): Promise<void> {
+    const readings = this.#assess(await this.#readings.sample());
+    this.#history.add(readings);
+    this.#usage.look(readings);
+  }
+
+  #assess(readings: readonly PoolReading[]): AssessedReading[] {
+    return readings.map((reading) => assess(reading, this.#settings.thresholds));
+  }
+
+  /** Exports while the pools are still watched: the last numbers are true ones. */
+  async #end(timeoutMillis: number): Promise<void> {
+    await this.#sampler.stop();
+    try {
+      await this.#telemetry.shutdown(timeoutMillis);
+    } catch (error) {
+      const reason = error instanceof Error ? error.message : String(error);
+      this.#settings.logger.warn(`poolscope - the last export did not succeed: ${reason}`);
+    }
+    for (const pool of this.#registry.all()) pool.detach();
+  }
+
+  #assertRunning(): void {
+    if (this.#shutdown) throw new PoolscopeError("POOLSCOPE_SHUT_DOWN", "This scope is shut down");
+  }
+}

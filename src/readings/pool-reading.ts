@@ -1,0 +1,77 @@
+/** A duration histogram since the previous sample. Quantiles are absent while nothing was recorded. */
+export interface DurationSummary {
+  readonly count: number;
+  /** Seconds, all together. */
+  readonly sum: number;
+  /** Seconds, interpolated within a bucket as Prometheus does. */
+  readonly p50?: number;
+  readonly p95?: number;
+  readonly p99?: number;
+}
+
+/** Failed attempts to open a connection since the watch began, by what a person can do about them. */
+export interface ConnectFailures {
+  readonly dialTimeout: number;
+  readonly refused: number;
+  /** DNS failures and unreachable hosts. */
+  readonly unreachable: number;
+  readonly authentication: number;
+  readonly tooManyConnections: number;
+  readonly other: number;
+}
+
+/**
+ * One pool at one moment, as the exported metrics tell it. Frozen; history, health and alerts are made from nothing
+ * else. Counts run from the beginning of the watch.
+ */
+export interface PoolReading {
+  /** The name given to `watch()`, or found by it. */
+  readonly pool: string;
+  /** ISO 8601. */
+  readonly timestamp: string;
+  /** Connections meant for ordinary load. */
+  readonly poolSize: number;
+  /** Connections the pool may open beyond `poolSize`: `limit − poolSize`. */
+  readonly maxOverflow: number;
+  /** The most connections the pool may open (`max`). */
+  readonly limit: number;
+  /** `min` of the pool. */
+  readonly idleMin: number;
+  /** Idle, used and connecting together. */
+  readonly total: number;
+  readonly idle: number;
+  /** Handed out. A connection still being dialed is not. */
+  readonly used: number;
+  readonly connecting: number;
+  /** Callers queued. */
+  readonly waiting: number;
+  /** Used beyond `poolSize`. */
+  readonly overflow: number;
+  /** `poolSize + maxOverflow`. */
+  readonly capacity: number;
+  /** `used / capacity`, 0 when the capacity is 0. */
+  readonly utilization: number;
+  /** 0 when nobody waits. */
+  readonly oldestWaitSeconds: number;
+  /** Highest since the previous sample. */
+  readonly peakUsed: number;
+  /** Highest since the previous sample. */
+  readonly peakWaiting: number;
+  readonly checkouts: number;
+  /** Requests that found neither an idle connection nor room for one. */
+  readonly waits: number;
+  /** Callers that gave up, `waitTimeouts` and `dialTimeouts` together. */
+  readonly timeouts: number;
+  /** Callers that gave up waiting for a connection to become free. */
+  readonly waitTimeouts: number;
+  /** Callers that gave up because their connection took too long to open. */
+  readonly dialTimeouts: number;
+  readonly connects: number;
+  /** Failed attempts to open a connection, all causes. */
+  readonly connectFailures: number;
+  readonly connectFailuresByCause: ConnectFailures;
+  readonly closes: number;
+  readonly wait: DurationSummary;
+  readonly use: DurationSummary;
+  readonly create: DurationSummary;
+}

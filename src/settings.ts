@@ -1,0 +1,231 @@
+import type { Attributes, MeterProvider } from "@opentelemetry/api";
+import { AggregationTemporality, InstrumentType } from "@opentelemetry/sdk-metrics";
+import { fractionOption, hasMethods, integerOption, objectOption, textOption } from "./check.ts";
+import { expected, expectedSecret, PoolscopeError } from "./errors.ts";
+import { diagLogger, guardLogger, type Logger } from "./logger.ts";
+import { otlpEnvironment, wantsOtlp } from "./metrics/otlp-environment.ts";
+import { OWN_ATTRIBUTES } from "./metrics/semconv.ts";
+import type {
+  HealthOptions,
+  MetricReaderLike,
+  OtlpOptions,
+  OtlpTemporality,
+  PoolscopeOptions,
+  ShutdownOptions,
+  Thresholds,
+  UsageAlert,
+  WatchOptions,
+} from "./options.ts";
+
+/** The options, checked, with defaults and environment filled in. Everything behind the public API takes these. */
+export interface Settings {
+  readonly serviceName: string | undefined;
+  /** The application's provider and reader; undefined: poolscope brings its own. */
+  readonly host: { readonly meterProvider: MeterProvider; readonly reader: MetricReaderLike } | undefined;
+  readonly otlp: OtlpSettings | undefined;
+  readonly logger: Logger;
+  readonly thresholds: ThresholdSettings;
+  readonly usageAlert: UsageAlertSettings;
+  readonly sampleIntervalMillis: number;
+  readonly historySize: number;
+  readonly collectTimeoutMillis: number;
+}
+
+export interface ThresholdSettings {
+  readonly warning: number;
+  readonly critical: number;
+}
+
+export interface UsageAlertSettings {
+  readonly enter: number;
+  readonly leave: number;
+}
+
+export interface OtlpSettings {
+  readonly exportIntervalMillis: number;
+  readonly exportTimeoutMillis: number;
+  readonly temporality: OtlpTemporality;
+  /** Given to OpenTelemetry's exporter as it is; what is missing it takes from the environment. */
+  readonly exporter: { readonly url?: string; readonly headers?: Record<string, string> };
+}
+
+export interface WatchSettings {
+  readonly name: string | undefined;
+  readonly poolSize: number | undefined;
+  readonly attributes: Attributes;
+}
+
+export function resolveOptions(given: unknown, environment: NodeJS.ProcessEnv): Settings {
+  const options = objectOption<PoolscopeOptions>("options", given, [
+    "serviceName",
+    "meterProvider",
+    "reader",
+    "otlp",
+    "logger",
+    "thresholds",
+    "usageAlert",
+    "sampleIntervalMillis",
+    "historySize",
+    "collectTimeoutMillis",
+  ]);
+  const logger = resolveLogger(options.logger);
+  const host = resolveHost(options);
+  return {
+    serviceName: textOption("serviceName", options.serviceName, 255),
+    host,
+    otlp: resolveOtlp(options.otlp, host !== undefined, logger, environment),
+    logger,
+    thresholds: resolveThresholds(options.thresholds),
+    usageAlert: resolveUsageAlert(options.usageAlert),
+    sampleIntervalMillis: integerOption("sampleIntervalMillis", options.sampleIntervalMillis, 10_000, {
+      min: 10,
+      orZero: true,
+    }),
+    historySize: integerOption("historySize", options.historySize, 100, { min: 1, max: 10_000 }),
+    collectTimeoutMillis: integerOption("collectTimeoutMillis", options.collectTimeoutMillis, 2_000, {
+      min: 1,
+    }),
+  };
+}
+
+export function resolveWatchOptions(given: unknown, poolMax: number): WatchSettings {
+  const options = objectOption<WatchOptions>("options", given, ["name", "poolSize", "attributes"]);
+  return {
+    name: textOption("name", options.name, 120),
+    poolSize:
+      options.poolSize === undefined
+        ? undefined
+        : integerOption("poolSize", options.poolSize, 0, { min: 1, max: poolMax }),
+    attributes: resolveAttributes(options.attributes),
+  };
+}
+
+export function resolveHealthOptions(given: unknown): { readonly cacheMillis: number } {
+  const options = objectOption<HealthOptions>("options", given, ["cacheMillis"]);
+  return { cacheMillis: integerOption("cacheMillis", options.cacheMillis, 250, { min: 0 }) };
+}
+
+export function resolveShutdownOptions(given: unknown): { readonly timeoutMillis: number } {
+  const options = objectOption<ShutdownOptions>("options", given, ["timeoutMillis"]);
+  return { timeoutMillis: integerOption("timeoutMillis", options.timeoutMillis, 5_000, { min: 1 }) };
+}
+
+function resolveLogger(logger: unknown): Logger {
+  if (logger === undefined) return diagLogger;
+  if (hasMethods(logger, ["debug", "info", "warn", "error"])) return guardLogger(logger as Logger);
+  throw expected("logger", "an object with the methods `debug`, `info`, `warn` and `error`", logger);
+}
+
+function resolveHost({ meterProvider, reader }: PoolscopeOptions): Settings["host"] {
+  if (meterProvider === undefined && reader === undefined) return undefined;
+  if (!hasMethods(meterProvider, ["getMeter"])) {
+    throw expected(
+      "meterProvider",
+      "a MeterProvider, because `reader` is given: add the provider it reads",
+      meterProvider,
+    );
+  }
+  if (!hasMethods(reader, ["collect"])) {
+    throw expected(
+      "reader",
+      "a MetricReader of `meterProvider`: add one of the readers it was made with",
+      reader,
+    );
+  }
+  const select = reader?.selectAggregationTemporality as ((type: InstrumentType) => unknown) | undefined;
+  if (select?.call(reader, InstrumentType.HISTOGRAM) === AggregationTemporality.DELTA) {
+    throw expected(
+      "reader",
+      "a MetricReader with cumulative temporality: health needs running totals",
+      "delta",
+    );
+  }
+  return { meterProvider: meterProvider as MeterProvider, reader: reader as MetricReaderLike };
+}
+
+function resolveOtlp(
+  given: unknown,
+  hasHost: boolean,
+  logger: Logger,
+  environment: NodeJS.ProcessEnv,
+): OtlpSettings | undefined {
+  if (given === false) return undefined;
+  if (hasHost) {
+    if (given === undefined) return undefined;
+    throw expectedSecret("otlp", "left out, because `meterProvider` has exporters of its own", given);
+  }
+  if (given === undefined && !wantsOtlp(environment, logger)) return undefined;
+  const options = objectOption<OtlpOptions>("otlp", given === true ? undefined : given, [
+    "url",
+    "headers",
+    "exportIntervalMillis",
+    "exportTimeoutMillis",
+    "temporality",
+  ]);
+  const fallback = otlpEnvironment(environment, logger);
+  const { temporality = fallback.temporality } = options;
+  if (!["cumulative", "delta", "lowmemory"].includes(temporality)) {
+    throw expected("otlp.temporality", '"cumulative", "delta" or "lowmemory"', temporality);
+  }
+  const millis = (key: "exportIntervalMillis" | "exportTimeoutMillis") =>
+    integerOption(`otlp.${key}`, options[key], fallback[key], { min: 1 });
+  return {
+    exportIntervalMillis: millis("exportIntervalMillis"),
+    exportTimeoutMillis: millis("exportTimeoutMillis"),
+    temporality,
+    exporter: {
+      ...(options.url !== undefined && { url: httpUrl(options.url) }),
+      ...(options.headers !== undefined && { headers: headers(options.headers) }),
+    },
+  };
+}
+
+// URLs and headers may carry credentials: errors about them do not show what was given.
+
+function httpUrl(url: unknown): string {
+  if (typeof url === "string" && URL.canParse(url) && /^https?:$/.test(new URL(url).protocol)) return url;
+  throw expectedSecret("otlp.url", "an http:// or https:// URL", url);
+}
+
+function headers(given: unknown): Record<string, string> {
+  const isObject = typeof given === "object" && given !== null && !Array.isArray(given);
+  if (isObject && Object.values(given).every((value) => typeof value === "string")) {
+    return { ...(given as Record<string, string>) };
+  }
+  throw expectedSecret("otlp.headers", "an object of strings", given);
+}
+
+function resolveThresholds(given: unknown): ThresholdSettings {
+  const options = objectOption<Thresholds>("thresholds", given, ["warning", "critical"]);
+  const warning = fractionOption("thresholds.warning", options.warning, 0.75);
+  const critical = fractionOption("thresholds.critical", options.critical, 0.9);
+  if (warning < critical) return { warning, critical };
+  throw expected("thresholds.warning", `below \`thresholds.critical\` (${critical})`, warning);
+}
+
+function resolveUsageAlert(given: unknown): UsageAlertSettings {
+  const options = objectOption<UsageAlert>("usageAlert", given, ["enter", "leave"]);
+  const enter = fractionOption("usageAlert.enter", options.enter, 0.8);
+  const leave = fractionOption("usageAlert.leave", options.leave, Math.min(0.75, enter));
+  if (leave <= enter) return { enter, leave };
+  throw expected("usageAlert.leave", `at most \`usageAlert.enter\` (${enter})`, leave);
+}
+
+function resolveAttributes(given: unknown): Attributes {
+  if (given === undefined) return {};
+  if (typeof given !== "object" || given === null || Array.isArray(given)) {
+    throw expected("attributes", "an object of strings, numbers and booleans", given);
+  }
+  for (const [key, value] of Object.entries(given)) {
+    if (OWN_ATTRIBUTES.includes(key)) {
+      throw new PoolscopeError(
+        "POOLSCOPE_INVALID_OPTION",
+        `Expected \`attributes\` to leave \`${key}\` out: poolscope sets it`,
+      );
+    }
+    if (!["string", "number", "boolean"].includes(typeof value)) {
+      throw expected(`attributes.${key}`, "a string, a number or a boolean", value);
+    }
+  }
+  return { ...given } as Attributes;
+}
