@@ -1,0 +1,68 @@
+import type { IncomingMessage, ServerResponse } from "node:http";
+import type { HttpHandler, Poolscope } from "../../src/index.ts";
+
+/** One scrape of `scope.metrics()`. */
+export async function scrape(scope: Poolscope): Promise<Exported> {
+  const { status, body } = await call(scope.metrics());
+  if (status !== 200) throw new Error(`the scrape answered ${status}: ${body}`);
+  return new Exported(body);
+}
+
+/** Calls a handler as a server would, without one. */
+export function call(
+  handler: HttpHandler,
+  method = "GET",
+): Promise<{ status: number; headers: Record<string, unknown>; body: string }> {
+  return new Promise((resolve) => {
+    const headers: Record<string, unknown> = {};
+    const response = {
+      statusCode: 200,
+      setHeader: (name: string, value: unknown) => {
+        headers[name.toLowerCase()] = value;
+      },
+      end: (body?: string) => resolve({ status: response.statusCode, headers, body: body ?? "" }),
+    };
+    handler({ method, url: "/" } as IncomingMessage, response as unknown as ServerResponse);
+  });
+}
+
+/** Prometheus text, by series. */
+export class Exported {
+  readonly text: string;
+  readonly #series: { name: string; labels: Record<string, string>; value: number }[] = [];
+
+  constructor(text: string) {
+    this.text = text;
+    for (const line of text.split("\n")) {
+      const match = /^(\w+)(?:\{(.*)\})? (\S+)$/.exec(line);
+      if (!match || line.startsWith("#")) continue;
+      const [, name = "", labels = "", value = ""] = match;
+      this.#series.push({
+        name,
+        labels: Object.fromEntries(
+          [...labels.matchAll(/(\w+)="((?:[^"\\]|\\.)*)"/g)].map(([, key, text]) => [key, text]),
+        ),
+        value: value === "+Inf" ? Number.POSITIVE_INFINITY : Number(value),
+      });
+    }
+  }
+
+  /** The sum of the pool's series of this name that have these labels; undefined when there is none. */
+  value(pool: string, name: string, labels: Record<string, string> = {}): number | undefined {
+    const found = this.#series.filter(
+      (series) =>
+        series.name === name &&
+        series.labels["db_client_connection_pool_name"] === pool &&
+        Object.entries(labels).every(([key, value]) => series.labels[key] === value),
+    );
+    return found.length === 0 ? undefined : found.reduce((sum, { value }) => sum + value, 0);
+  }
+
+  /** Every series once, as `name{labels}`. */
+  get series(): string[] {
+    return this.text
+      .split("\n")
+      .filter((line) => line && !line.startsWith("#"))
+      .map((line) => line.replace(/ \S+$/, ""));
+  }
+}

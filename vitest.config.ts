@@ -1,0 +1,29 @@
+import { defineConfig, type ViteUserConfig } from "vitest/config";
+
+// One PostgreSQL serves the whole run; every test makes pools, and where it matters databases, of its own.
+const shared = { globalSetup: ["test/support/global-postgres.ts"], testTimeout: 30_000, hookTimeout: 60_000 };
+
+const config: ViteUserConfig = defineConfig({
+  test: {
+    projects: [
+      {
+        test: {
+          ...shared,
+          name: "express-5",
+          include: ["test/**/*.test.ts"],
+        },
+      },
+      {
+        // The same router tests with the router itself, and the application around it, on Express 4.
+        resolve: { alias: [{ find: /^express$/, replacement: "express4" }] },
+        test: {
+          ...shared,
+          name: "express-4",
+          include: ["test/health/**/*.test.ts"],
+        },
+      },
+    ],
+  },
+});
+
+export default config;
