@@ -10,6 +10,7 @@ const config: ViteUserConfig = defineConfig({
         test: {
           ...shared,
           name: "express-5",
+          env: { EXPRESS_MAJOR: "5" },
           include: ["test/**/*.test.ts"],
         },
       },
@@ -19,6 +20,7 @@ const config: ViteUserConfig = defineConfig({
         test: {
           ...shared,
           name: "express-4",
+          env: { EXPRESS_MAJOR: "4" },
           include: ["test/health/**/*.test.ts"],
         },
       },

@@ -1,0 +1,182 @@
+import { MeterProvider, MetricReader } from "@opentelemetry/sdk-metrics";
+import { expect, test } from "vitest";
+import { METRICS } from "../../src/metrics/semconv.ts";
+import { call, scrape } from "../support/exported.ts";
+import { makePool, makeScope } from "../support/pools.ts";
+
+class TestReader extends MetricReader {
+  protected override async onForceFlush(): Promise<void> {}
+  protected override async onShutdown(): Promise<void> {}
+}
+
+test("the text has every metric of the table, under the Collector's names, once per series", async () => {
+  const scope = makeScope({ serviceName: "shop" });
+  const pool = makePool({ max: 3 });
+  scope.watch(pool, { name: "orders", attributes: { tier: 'go"ld\\\n', shard: 3 } });
+  await pool.query("SELECT 1");
+  const exported = await scrape(scope);
+  const suffix = { s: "_seconds", "1": "_ratio" } as Record<string, string>;
+  for (const { name, unit, kind } of Object.values(METRICS)) {
+    const base = name.replaceAll(".", "_") + (suffix[unit] ?? "");
+    const series = kind === "counter" ? `${base}_total` : kind === "histogram" ? `${base}_bucket` : base;
+    expect(exported.value("orders", series), series).toBeDefined();
+    expect(exported.text).toContain(`# TYPE ${kind === "counter" ? `${base}_total` : base} `);
+  }
+  expect(new Set(exported.series).size).toBe(exported.series.length);
+  expect(exported.text).toContain('service_name="shop"');
+  expect(exported.text).toMatch(/service_instance_id="[0-9a-f-]{36}"/);
+  expect(exported.text).toContain('tier="go\\"ld\\\\\\n"');
+  expect(exported.text).toContain('db_namespace="postgres"');
+  expect(exported.text).not.toContain("otel_scope");
+  expect(exported.value("orders", "db_client_connection_wait_time_seconds_bucket", { le: "+Inf" })).toBe(1);
+  const buckets = [...exported.text.matchAll(/wait_time_seconds_bucket\{.*\} (\d+)/g)].map(([, count]) =>
+    Number(count),
+  );
+  expect(buckets).toEqual([...buckets].sort((a, b) => a - b));
+});
+
+test("the handler answers GET and HEAD with the text format's type, and nothing else", async () => {
+  const scope = makeScope();
+  scope.watch(makePool(), { name: "orders" });
+  const get = await call(scope.metrics());
+  expect(get).toMatchObject({
+    status: 200,
+    headers: { "content-type": "text/plain; version=0.0.4; charset=utf-8", "cache-control": "no-store" },
+  });
+  expect(await call(scope.metrics(), "HEAD")).toMatchObject({ status: 200, body: "" });
+  expect(await call(scope.metrics(), "DELETE")).toMatchObject({
+    status: 405,
+    headers: { allow: "GET, HEAD" },
+  });
+});
+
+test("with nothing watched the text is valid and empty of pools", async () => {
+  const exported = await scrape(makeScope());
+  expect(exported.text).toContain("target_info{");
+  expect(exported.text).not.toContain("db_client");
+});
+
+test("a pool that was unwatched reads zero once and counts keep their last value", async () => {
+  const scope = makeScope();
+  const pool = makePool({ max: 3 });
+  const watch = scope.watch(pool, { name: "orders" });
+  const client = await pool.connect();
+  watch.unwatch();
+  const exported = await scrape(scope);
+  const value = (name: string) => exported.value("orders", name);
+  expect(value("db_client_connection_count")).toBe(0);
+  expect(value("db_client_connection_limit")).toBe(0);
+  expect(value("poolscope_pool_checkouts_total")).toBe(1);
+  expect(value("poolscope_pool_closes_total")).toBe(0);
+  expect(value("db_client_connection_wait_time_seconds_count")).toBe(1);
+  // The typed-array histograms were told a last time and are gone; no stale number of the state comes back either.
+  const later = await scrape(scope);
+  expect(later.value("orders", "db_client_connection_wait_time_seconds_count")).toBeUndefined();
+  expect(later.value("orders", "db_client_connection_count")).toBe(0);
+  client.release();
+});
+
+test("a name taken over by a new pool tells the new pool's numbers, once", async () => {
+  const scope = makeScope();
+  const old = makePool({ max: 3 });
+  scope.watch(old, { name: "orders" });
+  await old.query("SELECT 1");
+  await old.end();
+  scope.watch(makePool({ max: 7 }), { name: "orders" });
+  const exported = await scrape(scope);
+  expect(exported.value("orders", "db_client_connection_limit")).toBe(7);
+  expect(exported.value("orders", "db_client_connection_wait_time_seconds_count")).toBe(0);
+  expect(new Set(exported.series).size).toBe(exported.series.length);
+});
+
+test("a collection that fails is a failed reading and a 503, never an old number; the next one works", async () => {
+  const scope = makeScope();
+  const pool = makePool({ max: 3 });
+  scope.watch(pool, { name: "orders" });
+  await scope.readings();
+  Object.defineProperty(pool, "totalCount", {
+    configurable: true,
+    get() {
+      throw new Error("gone");
+    },
+  });
+  await expect(scope.readings()).rejects.toMatchObject({
+    name: "PoolscopeError",
+    code: "POOLSCOPE_READING_FAILED",
+    message: "The meter could not be read: gone",
+  });
+  expect(await call(scope.metrics())).toMatchObject({ status: 503 });
+  Reflect.deleteProperty(pool, "totalCount");
+  expect(await scope.readings()).toMatchObject([{ pool: "orders", total: 0 }]);
+});
+
+test("readings asked for at the same time share one collection", async () => {
+  const scope = makeScope();
+  const pool = makePool();
+  scope.watch(pool, { name: "orders" });
+  let looks = 0;
+  Object.defineProperty(pool, "totalCount", { configurable: true, get: () => ++looks && 0 });
+  await scope.readings();
+  const looksOfOneReading = looks;
+  await Promise.all([scope.readings(), scope.readings(), call(scope.metrics())]);
+  expect(looks).toBe(2 * looksOfOneReading);
+});
+
+test("as a guest of the application's provider: same numbers, ordinary histograms, nothing shut down", async () => {
+  const reader = new TestReader();
+  const meterProvider = new MeterProvider({ readers: [reader] });
+  meterProvider.getMeter("the application").createCounter("its.own").add(1);
+  const scope = makeScope({ meterProvider, reader });
+  const pool = makePool({ max: 4 });
+  scope.watch(pool, { name: "orders" });
+  const client = await pool.connect();
+  await pool.query("SELECT 1");
+  expect(await scope.readings()).toMatchObject([
+    {
+      pool: "orders",
+      used: 1,
+      idle: 1,
+      checkouts: 2,
+      wait: { count: 2 },
+      use: { count: 1 },
+      create: { count: 2 },
+    },
+  ]);
+  const exported = await scrape(scope);
+  expect(exported.value("orders", "db_client_connection_wait_time_seconds_bucket", { le: "+Inf" })).toBe(2);
+  expect(exported.text).not.toContain("its_own");
+  client.release();
+  await scope.shutdown();
+  const { resourceMetrics } = await reader.collect();
+  expect(resourceMetrics.scopeMetrics.map(({ scope }) => scope.name)).toContain("the application");
+});
+
+test("as a guest: a broken callback of the application does not spoil the readings; a reader that hangs fails them", async () => {
+  const reader = new TestReader();
+  const meterProvider = new MeterProvider({ readers: [reader] });
+  meterProvider
+    .getMeter("the application")
+    .createObservableGauge("broken")
+    .addCallback(() => {
+      throw new Error("the application's own fault");
+    });
+  const scope = makeScope({ meterProvider, reader });
+  scope.watch(makePool({ max: 4 }), { name: "orders" });
+  expect(await scope.readings()).toMatchObject([{ pool: "orders", limit: 4 }]);
+
+  const hanging = { collect: () => new Promise<never>(() => {}) };
+  const stuck = makeScope({ meterProvider, reader: hanging, collectTimeoutMillis: 30 });
+  await expect(stuck.readings()).rejects.toThrow("The meter could not be read: no answer within 30 ms");
+  await expect(stuck.readings()).rejects.toThrow("no answer within 30 ms");
+});
+
+test("as a guest with a reader that never sees the provider, the reading fails instead of being empty", async () => {
+  const scope = makeScope({ meterProvider: new MeterProvider(), reader: new TestReader() });
+  scope.watch(makePool(), { name: "orders" });
+  await expect(scope.readings()).rejects.toThrow("MetricReader is not bound to a MetricProducer");
+  const other = new TestReader();
+  new MeterProvider({ readers: [other] });
+  const mismatched = makeScope({ meterProvider: new MeterProvider(), reader: other });
+  mismatched.watch(makePool(), { name: "orders" });
+  await expect(mismatched.readings()).rejects.toMatchObject({ code: "POOLSCOPE_READING_FAILED" });
+});

@@ -1,0 +1,51 @@
+import { execFile } from "node:child_process";
+import { fileURLToPath } from "node:url";
+import { expect, inject, test } from "vitest";
+
+const script = fileURLToPath(new URL("../fixtures/host-script.ts", import.meta.url));
+
+interface Account {
+  readonly exitCode: number;
+  readonly lines: string[];
+  /** What the process died of, without its paths and line numbers. */
+  readonly lastWords: string[];
+}
+
+function run(mode: "bare" | "watched", scene: string): Promise<Account> {
+  const server = JSON.stringify(inject("postgres"));
+  return new Promise((resolve) => {
+    const child = execFile(
+      process.execPath,
+      ["--import", "tsx", script, mode, scene, server],
+      { timeout: 25_000, maxBuffer: 2 ** 24 },
+      (_error, stdout, stderr) => {
+        const lastWords = stderr
+          .split("\n")
+          .filter((line) => /^(\w*Error|error)\b|Emitted|triggerUncaught/.test(line));
+        resolve({ exitCode: child.exitCode ?? -1, lines: stdout.trim().split("\n"), lastWords });
+      },
+    );
+  });
+}
+
+test("an application sees the same results, errors, stacks and order of events, watched or not", async () => {
+  const [bare, watched] = await Promise.all([run("bare", "everything"), run("watched", "everything")]);
+  expect(bare).toMatchObject({ exitCode: 0, lastWords: [] });
+  expect(bare.lines.length).toBeGreaterThan(80);
+  expect(bare.lines.join("\n")).toContain("timeout exceeded when trying to connect");
+  expect(watched).toEqual(bare);
+});
+
+test.each([
+  ["unhandled rejection", 1, "ECONNREFUSED"],
+  ["unhandled rejection of a query", 1, "ECONNREFUSED"],
+  ["callback that is none", 1, "is not a function"],
+  ["throwing callback", 1, "thrown in a callback"],
+  ["idle client's error without a listener", 1, "terminating connection due to administrator command"],
+  ["nothing keeps the process", 0, ""],
+])("%s: the process ends as it would without poolscope", async (scene, exitCode, words) => {
+  const [bare, watched] = await Promise.all([run("bare", scene), run("watched", scene)]);
+  expect(bare.exitCode).toBe(exitCode);
+  expect(bare.lastWords.join("\n")).toContain(words);
+  expect(watched).toEqual(bare);
+});
