@@ -1,4 +1,4 @@
-import { expected } from "./errors.ts";
+import { expected, expectedSecret } from "./errors.ts";
 
 /** An object with none but these keys; `undefined` counts as an empty one. */
 export function objectOption<T extends object>(
@@ -8,7 +8,8 @@ export function objectOption<T extends object>(
 ): T {
   if (value === undefined) return {} as T;
   if (typeof value !== "object" || value === null || Array.isArray(value)) {
-    throw expected(option, `an object with ${list(keys)}`, value);
+    // Often it is a connection string or a URL, put where an object belongs.
+    throw expectedSecret(option, `an object with ${list(keys)}`, value);
   }
   for (const key of Object.keys(value)) {
     if (!(keys as readonly string[]).includes(key)) {

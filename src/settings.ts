@@ -90,8 +90,11 @@ export function resolveOptions(given: unknown, environment: NodeJS.ProcessEnv): 
 
 export function resolveWatchOptions(given: unknown, poolMax: number): WatchSettings {
   const options = objectOption<WatchOptions>("options", given, ["name", "poolSize", "attributes"]);
+  const name = textOption("name", options.name, 120);
+  // A name becomes a label. What looks like a connection string may hold a password.
+  if (name?.includes("://")) throw expectedSecret("name", "a name, not a connection string", name);
   return {
-    name: textOption("name", options.name, 120),
+    name,
     poolSize:
       options.poolSize === undefined
         ? undefined

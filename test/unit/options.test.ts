@@ -1,0 +1,237 @@
+import {
+  AggregationTemporality,
+  MeterProvider,
+  PeriodicExportingMetricReader,
+} from "@opentelemetry/sdk-metrics";
+import pg from "pg";
+import { expect, test } from "vitest";
+import { PoolscopeError, poolscope } from "../../src/index.ts";
+import { makeScope } from "../support/pools.ts";
+
+function refusal(run: () => unknown): PoolscopeError {
+  try {
+    run();
+  } catch (error) {
+    expect(error).toBeInstanceOf(PoolscopeError);
+    expect(error).toBeInstanceOf(Error);
+    return error as PoolscopeError;
+  }
+  throw new Error("was not refused");
+}
+
+const deltaReader = new PeriodicExportingMetricReader({
+  exporter: {
+    export: (_metrics: unknown, done: (result: { code: number }) => void) => done({ code: 0 }),
+    forceFlush: async () => {},
+    shutdown: async () => {},
+    selectAggregationTemporality: () => AggregationTemporality.DELTA,
+  } as never,
+});
+const meterProvider = new MeterProvider();
+
+test.each([
+  [
+    7,
+    "Expected `options` to be an object with `serviceName`, `meterProvider`, `reader`, `otlp`, `logger`, `thresholds`, `usageAlert`, `sampleIntervalMillis`, `historySize`, `collectTimeoutMillis`, got a number",
+  ],
+  [null, /^Expected `options` to be an object .*, got `null`$/],
+  [[], /got an array$/],
+  [
+    { servicename: "x" },
+    /^Expected `options` to be an object with no other keys than `serviceName`, .*, got `"servicename"` \(string\)$/,
+  ],
+  [{ serviceName: "" }, 'Expected `serviceName` to be a string of 1 to 255 characters, got `""` (string)'],
+  [
+    { thresholds: { warning: 75 } },
+    "Expected `thresholds.warning` to be a number in (0, 1], got `75` (number)",
+  ],
+  [
+    { thresholds: { critical: "0.9" } },
+    'Expected `thresholds.critical` to be a number in (0, 1], got `"0.9"` (string)',
+  ],
+  [
+    { thresholds: { warning: Number.NaN } },
+    "Expected `thresholds.warning` to be a number in (0, 1], got `NaN` (number)",
+  ],
+  [
+    { thresholds: { warning: 0.9 } },
+    "Expected `thresholds.warning` to be below `thresholds.critical` (0.9), got `0.9` (number)",
+  ],
+  [
+    { thresholds: { critical: 0.5 } },
+    "Expected `thresholds.warning` to be below `thresholds.critical` (0.5), got `0.75` (number)",
+  ],
+  [
+    { thresholds: { warn: 0.5 } },
+    /^Expected `thresholds` to be an object with no other keys than `warning`, `critical`, got `"warn"`/,
+  ],
+  [
+    { usageAlert: { enter: 0.6, leave: 0.7 } },
+    "Expected `usageAlert.leave` to be at most `usageAlert.enter` (0.6), got `0.7` (number)",
+  ],
+  [{ usageAlert: true }, "Expected `usageAlert` to be an object with `enter`, `leave`, got a boolean"],
+  [
+    { sampleIntervalMillis: 5 },
+    "Expected `sampleIntervalMillis` to be a whole number from 10 to 2147483647, or 0, got `5` (number)",
+  ],
+  [{ sampleIntervalMillis: 2 ** 31 }, /got `2147483648` \(number\)$/],
+  [{ sampleIntervalMillis: 10.5 }, /got `10.5` \(number\)$/],
+  [{ historySize: 0 }, "Expected `historySize` to be a whole number from 1 to 10000, got `0` (number)"],
+  [
+    { collectTimeoutMillis: Number.POSITIVE_INFINITY },
+    /^Expected `collectTimeoutMillis` to be a whole number/,
+  ],
+  [
+    { logger: { warn() {} } },
+    "Expected `logger` to be an object with the methods `debug`, `info`, `warn` and `error`, got an object",
+  ],
+  [
+    { meterProvider },
+    "Expected `reader` to be a MetricReader of `meterProvider`: add one of the readers it was made with, got `undefined`",
+  ],
+  [
+    { reader: deltaReader },
+    "Expected `meterProvider` to be a MeterProvider, because `reader` is given: add the provider it reads, got `undefined`",
+  ],
+  [{ meterProvider, reader: {} }, /^Expected `reader` to be a MetricReader of `meterProvider`/],
+  [
+    { meterProvider, reader: deltaReader },
+    /^Expected `reader` to be a MetricReader with cumulative temporality/,
+  ],
+  [
+    { meterProvider, reader: { collect() {} }, otlp: true },
+    /^Expected `otlp` to be left out, because `meterProvider` has exporters of its own/,
+  ],
+  [{ otlp: "http://user:hunter2@collector" }, /^Expected `otlp` to be an object with/],
+  [
+    { otlp: { url: "collector:4318?token=hunter2" } },
+    "Expected `otlp.url` to be an http:// or https:// URL, got a string",
+  ],
+  [
+    { otlp: { headers: { "x-key": 1 } } },
+    "Expected `otlp.headers` to be an object of strings, got an object",
+  ],
+  [
+    { otlp: { temporality: "deltas" } },
+    'Expected `otlp.temporality` to be "cumulative", "delta" or "lowmemory", got `"deltas"` (string)',
+  ],
+  [
+    { otlp: { exportIntervalMillis: 0 } },
+    /^Expected `otlp.exportIntervalMillis` to be a whole number from 1/,
+  ],
+])("poolscope(%o) is refused", (options, message) => {
+  const error = refusal(() => poolscope(options as never));
+  expect(error.code).toBe("POOLSCOPE_INVALID_OPTION");
+  if (typeof message === "string") expect(error.message).toBe(message);
+  else expect(error.message).toMatch(message);
+  expect(error.message).not.toContain("hunter2");
+});
+
+const pool = () => new pg.Pool({ max: 10 });
+
+test.each([
+  [undefined, /^Expected `pool` to be a pg.Pool, got `undefined`$/],
+  ["postgres://user:hunter2@db/shop", /^Expected `pool` to be a pg.Pool, got a string$/],
+  [
+    { connectionString: "postgres://user:hunter2@db/shop" },
+    /^Expected `pool` to be a pg.Pool, got an object$/,
+  ],
+  [new pg.Client(), /^Expected `pool` to be a pg.Pool, got an object \(Client\)$/],
+  [
+    Object.assign(pool(), { options: { max: "many" } }),
+    /^Expected `pool` to be a pg.Pool, got an object \(BoundPool\)$/,
+  ],
+])("watch(%#) is refused: not a pool", (given, message) => {
+  const error = refusal(() => makeScope().watch(given as never));
+  expect(error.code).toBe("POOLSCOPE_INVALID_POOL");
+  expect(error.message).toMatch(message);
+});
+
+test.each([
+  [
+    { name: "postgres://user:hunter2@db/shop" },
+    "Expected `name` to be a name, not a connection string, got a string",
+  ],
+  [{ name: "" }, /^Expected `name` to be a string of 1 to 120 characters/],
+  [
+    { name: "x".repeat(121) },
+    /^Expected `name` to be a string of 1 to 120 characters, got `"x{60}…"` \(string\)$/,
+  ],
+  [
+    { Name: "orders" },
+    /^Expected `options` to be an object with no other keys than `name`, `poolSize`, `attributes`, got `"Name"`/,
+  ],
+  [{ poolSize: 11 }, "Expected `poolSize` to be a whole number from 1 to 10, got `11` (number)"],
+  [{ poolSize: 0 }, /^Expected `poolSize`/],
+  [
+    { attributes: [] },
+    "Expected `attributes` to be an object of strings, numbers and booleans, got an array",
+  ],
+  [
+    { attributes: { tier: {} } },
+    "Expected `attributes.tier` to be a string, a number or a boolean, got an object",
+  ],
+  [
+    { attributes: { "db.namespace": "x" } },
+    "Expected `attributes` to leave `db.namespace` out: poolscope sets it",
+  ],
+])("watch(pool, %o) is refused, and the pool is untouched", (options, message) => {
+  const untouched = pool();
+  const error = refusal(() => makeScope().watch(untouched, options as never));
+  expect(error.code).toBe("POOLSCOPE_INVALID_OPTION");
+  if (typeof message === "string") expect(error.message).toBe(message);
+  else expect(error.message).toMatch(message);
+  expect(Object.hasOwn(untouched, "connect")).toBe(false);
+});
+
+test("a name is given once; a pool has one name", () => {
+  const scope = makeScope();
+  const orders = pool();
+  scope.watch(orders, { name: "orders" });
+  const taken = refusal(() => scope.watch(pool(), { name: "orders" }));
+  expect(taken).toMatchObject({
+    code: "POOLSCOPE_DUPLICATE_NAME",
+    message: 'Expected `name` to be unique among the watched pools, got `"orders"` (string)',
+  });
+  const renamed = refusal(() => scope.watch(orders, { name: "billing" }));
+  expect(renamed).toMatchObject({
+    code: "POOLSCOPE_DUPLICATE_NAME",
+    message: 'Expected `name` to be "orders", under which this pool is watched, got `"billing"` (string)',
+  });
+});
+
+test("health, history and shutdown check what they are given", async () => {
+  const scope = makeScope();
+  expect(refusal(() => scope.health({ cacheMillis: -1 })).message).toMatch(/^Expected `cacheMillis`/);
+  expect(refusal(() => scope.history("orders", 0)).message).toMatch(
+    /^Expected `limit` to be a whole number from 1/,
+  );
+  expect(refusal(() => void scope.shutdown({ timeoutMillis: 0 })).message).toMatch(
+    /^Expected `timeoutMillis`/,
+  );
+});
+
+test("after shutdown nothing can be watched or read; shutdown again is fine", async () => {
+  const scope = makeScope();
+  const watched = pool();
+  scope.watch(watched);
+  await scope.shutdown();
+  await scope.shutdown();
+  await scope[Symbol.asyncDispose]();
+  expect(Object.hasOwn(watched, "connect")).toBe(false);
+  expect(refusal(() => scope.watch(pool())).code).toBe("POOLSCOPE_SHUT_DOWN");
+  await expect(scope.readings()).rejects.toMatchObject({ code: "POOLSCOPE_SHUT_DOWN" });
+});
+
+test("undefined is the same as left out", () => {
+  const scope = makeScope({ serviceName: undefined, thresholds: { warning: undefined }, otlp: undefined });
+  expect(scope.watch(new pg.Pool({ database: "shop" }), { name: undefined, poolSize: undefined }).name).toBe(
+    "shop",
+  );
+});
+
+test("errors of another copy of poolscope are recognised", () => {
+  const foreign = Object.defineProperty(new Error("x"), Symbol.for("poolscope.error"), { value: true });
+  expect(foreign).toBeInstanceOf(PoolscopeError);
+  expect(new Error("x")).not.toBeInstanceOf(PoolscopeError);
+});
