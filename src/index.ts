@@ -1,5 +1,5 @@
 export { PoolscopeError, type PoolscopeErrorCode } from "./errors.ts";
-export type { AssessedReading, HealthStatus, OverallStatus } from "./health/assess.ts";
+export type { AssessedReading, HealthStatus, OverallStatus, PoolStatus } from "./health/assess.ts";
 export type {
   DatabaseHealth,
   HistoryEntry,

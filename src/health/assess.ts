@@ -1,15 +1,18 @@
 import type { PoolReading } from "../readings/pool-reading.ts";
 import type { ThresholdSettings } from "../settings.ts";
 
-/** How a pool is: `unknown` while it has not been read. */
-export type HealthStatus = "healthy" | "warning" | "critical" | "unknown";
+/** How a pool is. */
+export type PoolStatus = "healthy" | "warning" | "critical";
+
+/** How a component of the whole is; `unknown` where nothing could be read. */
+export type HealthStatus = PoolStatus | "unknown";
 
 /** How everything together is: `degraded` where something is unknown and nothing is worse. */
-export type OverallStatus = "healthy" | "warning" | "critical" | "degraded";
+export type OverallStatus = PoolStatus | "degraded";
 
 /** A reading with a judgement. */
 export interface AssessedReading extends PoolReading {
-  readonly status: HealthStatus;
+  readonly status: PoolStatus;
   /** One sentence a person can act on. */
   readonly verdict: string;
 }
@@ -22,7 +25,7 @@ export function assess(reading: PoolReading, thresholds: ThresholdSettings): Ass
   });
 }
 
-function statusOf(utilization: number, { warning, critical }: ThresholdSettings): HealthStatus {
+function statusOf(utilization: number, { warning, critical }: ThresholdSettings): PoolStatus {
   if (utilization >= critical) return "critical";
   if (utilization >= warning) return "warning";
   return "healthy";
@@ -36,13 +39,13 @@ function verdictOf({ pool, used, limit, waiting, oldestWaitSeconds, connecting }
   return sentence;
 }
 
-/** Critical before warning before unknown before healthy. */
-export function worst(statuses: readonly HealthStatus[]): HealthStatus {
-  const order: readonly HealthStatus[] = ["critical", "warning", "unknown"];
-  return order.find((status) => statuses.includes(status)) ?? "healthy";
+export function worst(statuses: readonly PoolStatus[]): PoolStatus {
+  if (statuses.includes("critical")) return "critical";
+  return statuses.includes("warning") ? "warning" : "healthy";
 }
 
+/** Critical before warning before unknown (which makes the whole degraded) before healthy. */
 export function overall(components: readonly HealthStatus[]): OverallStatus {
-  const status = worst(components);
-  return status === "unknown" ? "degraded" : status;
+  const known = worst(components.filter((status) => status !== "unknown"));
+  return known === "healthy" && components.includes("unknown") ? "degraded" : known;
 }

@@ -1,5 +1,5 @@
 import type { DurationSummary } from "../readings/pool-reading.ts";
-import { type AssessedReading, type HealthStatus, worst } from "./assess.ts";
+import { type AssessedReading, type PoolStatus, worst } from "./assess.ts";
 
 /** What health pages are made of. */
 export interface DatabaseSource {
@@ -16,7 +16,7 @@ export interface HistoryEntry {
 
 /** The fields that one pool and all pools together share. */
 export interface PoolNumbers {
-  readonly status: HealthStatus;
+  readonly status: PoolStatus;
   readonly pool_size: number;
   readonly max_overflow: number;
   readonly available: number;

@@ -177,13 +177,13 @@ export const METRICS: Readonly<Record<ObservableName, MetricSpec> & Record<Histo
     kind: "gauge",
     unit: "{connection}",
     description:
-      "Most connections used at once since the sample before. Nothing is lost between two scrapes.",
+      "Most connections used at once in the running and the last whole sample interval: scrapes no further apart miss nothing.",
   },
   peakPending: {
     name: "poolscope.pool.peak_pending",
     kind: "gauge",
     unit: "{request}",
-    description: "Most callers queued at once since the sample before. Nothing is lost between two scrapes.",
+    description: "Most callers queued at once in the running and the last whole sample interval: scrapes no further apart miss nothing.",
   },
   checkouts: {
     name: "poolscope.pool.checkouts",

@@ -53,9 +53,9 @@ export interface PoolReading {
   readonly utilization: number;
   /** 0 when nobody waits. */
   readonly oldestWaitSeconds: number;
-  /** Highest since the previous sample. */
+  /** Most at once: in a sample, since the sample before it; in a reading between two samples, one interval more. */
   readonly peakUsed: number;
-  /** Highest since the previous sample. */
+  /** Most at once, like {@link peakUsed}. */
   readonly peakWaiting: number;
   readonly checkouts: number;
   /** Requests that found neither an idle connection nor room for one. */

@@ -24,7 +24,7 @@ export interface DialingClient extends PgClient {
 export type ClientConstructor = new (...args: unknown[]) => DialingClient;
 
 /** Settings read live from `pool.options`: applications change them at run time. */
-export interface PgPoolOptions {
+interface PgPoolOptions {
   max: number;
   min?: number;
   connectionTimeoutMillis?: number;

@@ -31,7 +31,7 @@ export interface Received {
   readonly metrics: ReceivedMetric[];
 }
 
-export interface ReceivedMetric {
+interface ReceivedMetric {
   readonly name: string;
   readonly unit: string;
   readonly temporality: "delta" | "cumulative" | undefined;

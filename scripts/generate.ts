@@ -1,0 +1,121 @@
+/** Writes the files that are made from others. A test holds the committed ones to them. */
+import { writeFile } from "node:fs/promises";
+import { fileURLToPath } from "node:url";
+import { ValueType } from "@opentelemetry/api";
+import { emptyResource } from "@opentelemetry/resources";
+import { AggregationTemporality, DataPointType, type MetricData } from "@opentelemetry/sdk-metrics";
+import { prometheusText } from "../src/metrics/prometheus.ts";
+import {
+  ATTR_NAMESPACE,
+  ATTR_POOL_NAME,
+  ATTR_SERVER_ADDRESS,
+  ATTR_SERVER_PORT,
+  ATTR_SYSTEM,
+  METER_NAME,
+  METRICS,
+  type MetricSpec,
+  OWN_ATTRIBUTES,
+} from "../src/metrics/semconv.ts";
+import { apiReport } from "./api-report.ts";
+
+/** Paths from the root of the repository, and what makes their content. */
+export const GENERATED: Readonly<Record<string, () => Promise<string>>> = {
+  "docs/metrics.md": metricsPage,
+  "etc/poolscope.api.md": apiReport,
+};
+
+const MEANINGS: Readonly<Record<string, string>> = {
+  [ATTR_POOL_NAME]: "`name` of `watch()`, else the database's name, else the server's address",
+  [ATTR_SYSTEM]: "`postgresql`",
+  [ATTR_NAMESPACE]: "the database, where it is known",
+  [ATTR_SERVER_ADDRESS]: "the host, or the folder of the Unix socket, where it is known",
+  [ATTR_SERVER_PORT]: "the port, where it is known; absent for a Unix socket",
+};
+
+async function metricsPage(): Promise<string> {
+  const specs = Object.values<MetricSpec>(METRICS);
+  const histograms = Object.values(METRICS).filter((spec) => "boundaries" in spec);
+  return `<!-- Generated from src/metrics/semconv.ts by \`npm run generate\`: do not edit. -->
+
+# Metrics
+
+Every metric carries these attributes, and those given to \`watch()\` as \`attributes\`:
+
+${table(["Attribute", "Value"], commonAttributes(specs))}
+
+In Prometheus, dots in attribute names are underscores: \`${ATTR_POOL_NAME.replaceAll(".", "_")}\`. The
+Prometheus names below are those of \`scope.metrics()\` and of a Collector that adds unit and type suffixes.
+
+${table(
+  ["Metric", "In Prometheus", "Instrument", "Unit", "More attributes", "Description"],
+  await Promise.all(specs.map(metricRow)),
+)}
+
+## Buckets
+
+Upper bounds, inclusive, in seconds.
+
+${table(
+  ["Histogram", "Bounds"],
+  histograms.map(({ name, boundaries }) => [`\`${name}\``, boundaries.join(", ")]),
+)}
+`;
+}
+
+function commonAttributes(specs: readonly MetricSpec[]): string[][] {
+  const special = specs.flatMap(({ attributes = [] }) => attributes);
+  const common = OWN_ATTRIBUTES.filter((attribute) => !special.includes(attribute));
+  return common.map((attribute) => {
+    const meaning = MEANINGS[attribute];
+    if (meaning === undefined) throw new Error(`Say in MEANINGS what ${attribute} is`);
+    return [`\`${attribute}\``, meaning];
+  });
+}
+
+async function metricRow(spec: MetricSpec): Promise<string[]> {
+  const attributes = (spec.attributes ?? []).map((attribute) => `\`${attribute}\``).join(", ");
+  const prometheus = await prometheusName(spec);
+  return [
+    `\`${spec.name}\``,
+    `\`${prometheus}\``,
+    spec.kind,
+    `\`${spec.unit}\``,
+    attributes,
+    spec.description,
+  ];
+}
+
+/** Asks the code that serves it, rather than knowing the rules a second time. */
+async function prometheusName({ name, kind, unit, description }: MetricSpec): Promise<string> {
+  const types = { histogram: DataPointType.HISTOGRAM, gauge: DataPointType.GAUGE };
+  const metric = {
+    descriptor: { name, description, unit, valueType: ValueType.DOUBLE },
+    dataPointType: kind === "histogram" || kind === "gauge" ? types[kind] : DataPointType.SUM,
+    aggregationTemporality: AggregationTemporality.CUMULATIVE,
+    isMonotonic: kind === "counter",
+    dataPoints: [],
+  } as MetricData;
+  const text = await prometheusText({
+    resource: emptyResource(),
+    scopeMetrics: [{ scope: { name: METER_NAME }, metrics: [metric] }],
+  });
+  const found = [...text.matchAll(/^# TYPE (\S+)/gm)].at(-1)?.[1];
+  if (found === undefined) throw new Error(`${name} is not in the Prometheus text`);
+  return found;
+}
+
+/** Padded as the linter wants it. */
+function table(head: readonly string[], rows: readonly string[][]): string {
+  const columns = head.map((_, column) => Math.max(...[head, ...rows].map((cells) => cells[column]!.length)));
+  const rule = columns.map((width) => "-".repeat(width));
+  return [head, rule, ...rows]
+    .map((cells) => `| ${cells.map((cell, column) => cell.padEnd(columns[column]!)).join(" | ")} |`)
+    .join("\n");
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  for (const [file, make] of Object.entries(GENERATED)) {
+    await writeFile(new URL(`../${file}`, import.meta.url), await make());
+    console.log(`wrote ${file}`);
+  }
+}
