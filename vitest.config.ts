@@ -15,6 +15,15 @@ const config: ViteUserConfig = defineConfig({
         },
       },
       {
+        // What is most likely to differ, on the oldest pg that is supported.
+        test: {
+          ...shared,
+          name: "oldest-pg",
+          env: { PG_LINE: "oldest" },
+          include: ["test/integration/{watch,truth}.test.ts"],
+        },
+      },
+      {
         // The same router tests with the router itself, and the application around it, on Express 4.
         resolve: { alias: [{ find: /^express$/, replacement: "express4" }] },
         test: {

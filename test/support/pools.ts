@@ -1,6 +1,7 @@
-import pg from "pg";
+import type pg from "pg";
 import { afterEach, inject } from "vitest";
 import { type Poolscope, type PoolscopeOptions, poolscope } from "../../src/index.ts";
+import { PgPool } from "./pg.ts";
 
 const pools: pg.Pool[] = [];
 const scopes: Poolscope[] = [];
@@ -8,7 +9,7 @@ const clients = new Set<pg.PoolClient>();
 
 /** A pool on the run's PostgreSQL. Ended after the test, whatever the test left held. */
 export function makePool(options: pg.PoolConfig = {}): pg.Pool {
-  const pool = new pg.Pool({ ...inject("postgres"), database: "postgres", ...options });
+  const pool = new PgPool({ ...inject("postgres"), database: "postgres", ...options });
   // Like a real application: an idle client's error must not end the process.
   pool.on("error", () => {});
   pool.on("acquire", (client) => clients.add(client as pg.PoolClient));
