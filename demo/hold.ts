@@ -1,0 +1,48 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import type { RequestHandler } from "express";
+import type { Pool, PoolClient } from "pg";
+import type { Pools } from "./pools.ts";
+
+const MAX_SECONDS = 600;
+
+/**
+ * `POST ?pool=orders&clients=3&seconds=20` takes clients out of a pool, answers once it has them, and gives them back
+ * later.
+ *
+ * @param signal Gives everything back at once.
+ */
+export function holdRoute(pools: Pools, signal: AbortSignal): RequestHandler {
+  return async (request, response) => {
+    const { pool: name, clients: count, seconds: length } = request.query;
+    const pool = name === "orders" || name === "reports" ? pools[name] : undefined;
+    const clients = wholeNumber(count, pool?.options.max ?? 0);
+    const seconds = wholeNumber(length, MAX_SECONDS);
+    if (!pool) {
+      response.status(400).json({ error: `pool must be one of: ${Object.keys(pools).join(", ")}` });
+    } else if (!clients) {
+      response.status(400).json({ error: `clients must be a whole number from 1 to ${pool.options.max}` });
+    } else if (!seconds) {
+      response.status(400).json({ error: `seconds must be a whole number from 1 to ${MAX_SECONDS}` });
+    } else {
+      const held = await take(pool, clients);
+      response.status(201).json({ pool: name, clients, seconds });
+      await sleep(seconds * 1000, undefined, { signal }).catch(() => {});
+      for (const client of held) client.release();
+    }
+  };
+}
+
+/** All of them or none. */
+async function take(pool: Pool, count: number): Promise<PoolClient[]> {
+  const outcomes = await Promise.allSettled(Array.from({ length: count }, () => pool.connect()));
+  const held = outcomes.flatMap((outcome) => (outcome.status === "fulfilled" ? [outcome.value] : []));
+  const failed = outcomes.find((outcome) => outcome.status === "rejected");
+  if (!failed) return held;
+  for (const client of held) client.release();
+  throw failed.reason;
+}
+
+function wholeNumber(value: unknown, max: number): number | undefined {
+  const number = typeof value === "string" && /^\d{1,9}$/.test(value) ? Number(value) : 0;
+  return number >= 1 && number <= max ? number : undefined;
+}

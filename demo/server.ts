@@ -1,0 +1,48 @@
+import { once } from "node:events";
+import { createServer, type Server } from "node:http";
+import type { AddressInfo } from "node:net";
+import type { Express } from "express";
+
+const DEFAULT_PORT = 3000;
+
+export interface RunningServer {
+  readonly origin: string;
+  /** Waits for the answers still due. */
+  stop(): Promise<void>;
+}
+
+/** @returns undefined when `PORT` is not set: then 3000, or any free port. */
+export function portFrom(env: NodeJS.ProcessEnv): number | undefined {
+  const value = env["PORT"];
+  if (value === undefined || value === "") return undefined;
+  if (/^\d{1,5}$/.test(value) && Number(value) <= 65_535) return Number(value);
+  throw new Error(`PORT must be a whole number from 0 (any free port) to 65535, got "${value}"`);
+}
+
+/** Serves on loopback only: the demo is for whoever started it. */
+export async function serve(app: Express, port: number | undefined): Promise<RunningServer> {
+  const server = createServer(app);
+  try {
+    await listen(server, port ?? DEFAULT_PORT);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "EADDRINUSE") throw error;
+    if (port !== undefined) throw new Error(`port ${port} is taken; set PORT to another one, or to 0`);
+    await listen(server, 0);
+  }
+  const { port: actual } = server.address() as AddressInfo;
+  return { origin: `http://127.0.0.1:${actual}`, stop: () => close(server) };
+}
+
+async function listen(server: Server, port: number): Promise<void> {
+  server.listen(port, "127.0.0.1");
+  await once(server, "listening");
+}
+
+/** Browsers keep connections open for their next request: those are closed as soon as nothing runs on them. */
+async function close(server: Server): Promise<void> {
+  const closed = once(server, "close");
+  server.close();
+  const timer = setInterval(() => server.closeIdleConnections(), 100);
+  await closed;
+  clearInterval(timer);
+}
