@@ -183,7 +183,8 @@ export const METRICS: Readonly<Record<ObservableName, MetricSpec> & Record<Histo
     name: "poolscope.pool.peak_pending",
     kind: "gauge",
     unit: "{request}",
-    description: "Most callers queued at once in the running and the last whole sample interval: scrapes no further apart miss nothing.",
+    description:
+      "Most callers queued at once in the running and the last whole sample interval: scrapes no further apart miss nothing.",
   },
   checkouts: {
     name: "poolscope.pool.checkouts",
