@@ -33,6 +33,7 @@ export type Settle = (error: unknown, client?: PgClient) => void;
  */
 export function hookPool(pool: HookablePool, observer: PoolObserver): () => void {
   let active = true;
+  const withSettlingPromise = settlingPromises(pool);
 
   const unhookConnect = override(pool, "connect", (original) => {
     return function connect(this: HookablePool, ...args: [callback?: ConnectCallback]): unknown {
@@ -45,7 +46,7 @@ export function hookPool(pool: HookablePool, observer: PoolObserver): () => void
         if (callback) args[0] = settlingCallback(callback, settle);
         const result = callback
           ? Reflect.apply(original, this, args)
-          : withSettlingPromise(pool, settle, () => Reflect.apply(original, this, args));
+          : withSettlingPromise(settle, () => Reflect.apply(original, this, args));
         observer.enqueued();
         return result;
       } catch (error) {
@@ -83,10 +84,15 @@ function settlingCallback(callback: ConnectCallback, settle: Settle): ConnectCal
  * pg-pool makes the promise of `connect()` with `new this.Promise(executor)`. For the length of that one synchronous
  * call the constructor is replaced by one that tells us when the promise is settled, and returns a plain promise.
  * Chaining `.then()` to the result instead would mark the application's rejections as handled.
+ *
+ * The replacement is made once for each pool: a new function for each call costs a microsecond more.
  */
-function withSettlingPromise<T>(pool: HookablePool, settle: Settle, call: () => T): T {
-  const RealPromise = pool.Promise;
-  pool.Promise = function SettlingPromise(executor: Executor) {
+function settlingPromises(pool: HookablePool): <T>(settle: Settle, call: () => T) => T {
+  let RealPromise = pool.Promise;
+  let settleNext: Settle = () => {};
+
+  function SettlingPromise(executor: Executor): Promise<unknown> {
+    const settle = settleNext;
     return new RealPromise((resolve, reject) => {
       executor(
         (client) => {
@@ -99,12 +105,18 @@ function withSettlingPromise<T>(pool: HookablePool, settle: Settle, call: () => 
         },
       );
     });
-  } as unknown as PromiseConstructor;
-  try {
-    return call();
-  } finally {
-    pool.Promise = RealPromise;
   }
+
+  return (settle, call) => {
+    RealPromise = pool.Promise;
+    settleNext = settle;
+    pool.Promise = SettlingPromise as unknown as PromiseConstructor;
+    try {
+      return call();
+    } finally {
+      pool.Promise = RealPromise;
+    }
+  };
 }
 
 type Executor = (resolve: (value: unknown) => void, reject: (reason: unknown) => void) => void;
