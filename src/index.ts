@@ -1,4 +1,5 @@
 export { PoolscopeError, type PoolscopeErrorCode } from "./errors.ts";
+export type { HeldConnection, NestedCheckout, PoolscopeEvents } from "./events.ts";
 export type { AssessedReading, HealthStatus, OverallStatus, PoolStatus } from "./health/assess.ts";
 export type {
   DatabaseHealth,
@@ -7,10 +8,12 @@ export type {
   PoolNumbers,
   UnknownHealth,
 } from "./health/database.ts";
+export type { Condition, Diagnosis } from "./health/diagnose.ts";
 export type { Logger } from "./logger.ts";
 export type { HttpHandler } from "./metrics/prometheus.ts";
 export type {
   HealthOptions,
+  HoldersOptions,
   MetricReaderLike,
   OtlpOptions,
   OtlpTemporality,
@@ -21,6 +24,17 @@ export type {
   WatchOptions,
 } from "./options.ts";
 export { type Poolscope, poolscope } from "./poolscope.ts";
-export type { ConnectFailures, DurationSummary, PoolReading } from "./readings/pool-reading.ts";
+export type {
+  ConnectFailures,
+  DistributionSummary,
+  HeldConnections,
+  LeakSuspect,
+  PoolReading,
+} from "./readings/pool-reading.ts";
+export type { ConnectionBudget } from "./server/connection-budget.ts";
+export type { Holder } from "./server/holders.ts";
+export type { ServerActivity } from "./server/server-activity.ts";
+export type { CloseReason } from "./watch/close-reason.ts";
+export type { Activity, TransactionStatus } from "./watch/connection.ts";
 export type { PgPool } from "./watch/pg-types.ts";
 export type { PoolWatch } from "./watch/pool-watch.ts";

@@ -41,6 +41,35 @@ export interface PoolscopeOptions {
   sampleIntervalMillis?: number | undefined;
   /** Samples kept for each pool, 1 to 10000. @default 100 */
   historySize?: number | undefined;
+  /**
+   * Milliseconds after which a connection held by the application is reported as a suspected leak, 10 or more; 0 reports
+   * none, and notes no places in the code. Only connections of `pool.connect()` count.
+   *
+   * @default 60000
+   */
+  leakAfterMillis?: number | undefined;
+  /**
+   * `"warn"` looks for callers that ask for a connection of a pool while they hold one of it, which can end with all of
+   * them waiting for each other. Follows asynchronous flows with AsyncLocalStorage, which costs something per checkout.
+   *
+   * @default "off"
+   */
+  nestedCheckouts?: "off" | "warn" | undefined;
+  /**
+   * Milliseconds for which callers are kept waiting while nothing is handed out or returned, after which a pool counts
+   * as stuck and not merely busy, 1 or more.
+   *
+   * @default 5000
+   */
+  stuckAfterMillis?: number | undefined;
+  /**
+   * How many processes run this application against the same server, 1 or more: what `connectionBudget()` multiplies
+   * by. Soon after a pool is watched the budget is compared with the server's limit, by a short-lived connection of
+   * poolscope's own, and a warning is logged where it does not fit; 0 never compares.
+   *
+   * @default 1
+   */
+  processes?: number | undefined;
   /** Milliseconds after which a reading of the meter is given up, 1 or more. @default 2000 */
   collectTimeoutMillis?: number | undefined;
 }
@@ -100,6 +129,12 @@ export interface WatchOptions {
 export interface HealthOptions {
   /** Milliseconds for which one reading answers all probes, 0 or more. @default 250 */
   cacheMillis?: number | undefined;
+}
+
+/** Options of `scope.holders()`. */
+export interface HoldersOptions {
+  /** Ask the server too, by a short-lived connection of poolscope's own, what each backend does. @default false */
+  joinServer?: boolean | undefined;
 }
 
 /** Options of `scope.shutdown()`. */

@@ -1,7 +1,9 @@
 import type { ResourceMetrics } from "@opentelemetry/sdk-metrics";
+import { ConditionWatcher } from "./alerts/condition-watcher.ts";
 import { UsageWatcher } from "./alerts/usage-alert.ts";
 import { integerOption } from "./check.ts";
 import { expected, expectedSecret, PoolscopeError } from "./errors.ts";
+import { EVENT_NAMES, Events, type PoolscopeEvents } from "./events.ts";
 import { type AssessedReading, assess } from "./health/assess.ts";
 import { cached } from "./health/cached-source.ts";
 import { healthRouter } from "./health/router.ts";
@@ -9,20 +11,34 @@ import { HostTelemetry } from "./metrics/host-telemetry.ts";
 import { OwnTelemetry } from "./metrics/own-telemetry.ts";
 import { type HttpHandler, prometheusHandler } from "./metrics/prometheus.ts";
 import type { Telemetry } from "./metrics/telemetry.ts";
-import type { HealthOptions, PoolscopeOptions, ShutdownOptions, WatchOptions } from "./options.ts";
+import type {
+  HealthOptions,
+  HoldersOptions,
+  PoolscopeOptions,
+  ShutdownOptions,
+  WatchOptions,
+} from "./options.ts";
+import { EventLoopDelay } from "./readings/event-loop.ts";
 import { History } from "./readings/history.ts";
 import { MeterReadings } from "./readings/meter-readings.ts";
 import type { PoolReading } from "./readings/pool-reading.ts";
 import { Sampler } from "./readings/sampler.ts";
+import { BudgetCheck } from "./server/budget-check.ts";
+import type { ConnectionBudget } from "./server/connection-budget.ts";
+import { type Holder, holdersOf, joinServer } from "./server/holders.ts";
 import {
   resolveHealthOptions,
+  resolveHoldersOptions,
   resolveOptions,
   resolveShutdownOptions,
   resolveWatchOptions,
   type Settings,
 } from "./settings.ts";
+import { LeakDetector } from "./watch/leak-detector.ts";
+import { type NestedCheckouts, noNestedCheckouts, TrackedNesting } from "./watch/nested-checkouts.ts";
 import { isPool, type PgPool } from "./watch/pg-types.ts";
 import { poolIdentity } from "./watch/pool-identity.ts";
+import { SpokenReports } from "./watch/pool-reports.ts";
 import type { PoolWatch } from "./watch/pool-watch.ts";
 import { PoolRegistry } from "./watch/registry.ts";
 import { WatchedPool } from "./watch/watched-pool.ts";
@@ -53,6 +69,26 @@ export interface Poolscope extends AsyncDisposable {
    * @param limit How many at most, 1 or more; default 10.
    */
   history(name: string, limit?: number): AssessedReading[];
+  /**
+   * Who holds the connections of one pool now, longest first: since when, since where, doing what.
+   *
+   * @returns Rejects with PoolscopeError `POOLSCOPE_UNKNOWN_POOL`; with `joinServer`, with pg's error when the server
+   * cannot be asked
+   */
+  holders(name: string, options?: HoldersOptions): Promise<Holder[]>;
+  /**
+   * Whether all watched pools of all processes (option `processes`) can be full at once: one budget for each server,
+   * which is asked by a short-lived connection of poolscope's own.
+   *
+   * @returns Rejects with pg's error when a server cannot be asked
+   */
+  connectionBudget(): Promise<ConnectionBudget[]>;
+  /**
+   * Listens to an event of any watched pool, see {@link PoolscopeEvents}. What a listener throws is logged.
+   *
+   * @returns Takes the listener away again
+   */
+  on<E extends keyof PoolscopeEvents>(event: E, listener: (data: PoolscopeEvents[E]) => void): () => void;
   /** Sends what is still to be sent, lets go of every pool and stops all timers. Safe to call again. */
   shutdown(options?: ShutdownOptions): Promise<void>;
 }
@@ -74,6 +110,13 @@ class Scope implements Poolscope {
   readonly #readings: MeterReadings;
   readonly #history: History<AssessedReading>;
   readonly #usage: UsageWatcher;
+  readonly #conditions: ConditionWatcher;
+  readonly #events: Events;
+  readonly #reports: SpokenReports;
+  readonly #nesting: NestedCheckouts;
+  readonly #eventLoop: EventLoopDelay;
+  readonly #budget: BudgetCheck;
+  readonly #leakLooks: Sampler;
   readonly #sampler: Sampler;
   #shutdown: Promise<void> | undefined;
 
@@ -86,9 +129,20 @@ class Scope implements Poolscope {
     this.#readings = new MeterReadings(this.#telemetry, this.#registry, settings.collectTimeoutMillis);
     this.#history = new History(settings.historySize);
     this.#usage = new UsageWatcher(settings.usageAlert, logger);
+    this.#conditions = new ConditionWatcher(logger);
+    this.#events = new Events(logger);
+    this.#reports = new SpokenReports(logger, this.#events);
+    this.#nesting = settings.looksForNesting ? new TrackedNesting() : noNestedCheckouts;
+    // Without samples no window would ever close, and one block of the loop be told for ever.
+    this.#eventLoop = new EventLoopDelay(settings.sampleIntervalMillis > 0);
+    this.#budget = new BudgetCheck(this.#registry, settings.processes, logger);
+    const leaks = new LeakDetector(settings.leakAfterMillis, (...leak) => this.#reports.leak(...leak));
+    const look = async () => leaks.look(this.#registry.all());
+    this.#leakLooks = new Sampler(leaks.intervalMillis, look, logger);
     this.#registry.onAdd(({ name }) => {
       this.#history.forget(name);
       this.#usage.forget(name);
+      this.#conditions.forget(name);
     });
     this.#sampler = new Sampler(settings.sampleIntervalMillis, () => this.#sample(), logger);
   }
@@ -110,8 +164,12 @@ class Scope implements Poolscope {
       );
     }
     const identity = poolIdentity(pool, name, attributes, (taken) => this.#registry.get(taken) !== undefined);
-    const durations = this.#telemetry.durations(identity.attributes);
-    const watched = new WatchedPool(pool, identity.name, identity.attributes, durations, poolSize);
+    const watched = new WatchedPool(pool, identity.name, identity.attributes, poolSize, {
+      recorders: this.#telemetry.recorders(identity.attributes),
+      reports: this.#reports,
+      nesting: this.#nesting,
+      notesSites: this.#settings.leakAfterMillis > 0 || this.#settings.looksForNesting,
+    });
     this.#registry.add(watched);
     return watched.handle;
   }
@@ -138,6 +196,26 @@ class Scope implements Poolscope {
     return this.#history.last(name, integerOption("limit", limit, 10, { min: 1 }));
   }
 
+  async holders(name: string, options?: HoldersOptions): Promise<Holder[]> {
+    const { joinServer: isJoined } = resolveHoldersOptions(options);
+    this.#assertRunning();
+    const pool = this.#registry.get(name);
+    if (!pool) throw expected("name", "the name of a watched pool", name, "POOLSCOPE_UNKNOWN_POOL");
+    const holders = holdersOf(pool);
+    return isJoined ? joinServer(pool, holders, this.#settings.collectTimeoutMillis) : holders;
+  }
+
+  async connectionBudget(): Promise<ConnectionBudget[]> {
+    this.#assertRunning();
+    return this.#budget.budgets();
+  }
+
+  on<E extends keyof PoolscopeEvents>(event: E, listener: (data: PoolscopeEvents[E]) => void): () => void {
+    if (!EVENT_NAMES.includes(event)) throw expected("event", EVENT_NAMES.join(", "), event);
+    if (typeof listener !== "function") throw expected("listener", "a function", listener);
+    return this.#events.on(event, listener);
+  }
+
   shutdown(options?: ShutdownOptions): Promise<void> {
     const { timeoutMillis } = resolveShutdownOptions(options);
     this.#shutdown ??= this.#end(timeoutMillis);
@@ -149,18 +227,24 @@ class Scope implements Poolscope {
   }
 
   async #sample(): Promise<void> {
+    this.#eventLoop.closeWindow();
     const readings = this.#assess(await this.#readings.sample());
     this.#history.add(readings);
     this.#usage.look(readings);
+    this.#conditions.look(readings);
   }
 
   #assess(readings: readonly PoolReading[]): AssessedReading[] {
-    return readings.map((reading) => assess(reading, this.#settings.thresholds));
+    const { maxSeconds } = this.#eventLoop;
+    return readings.map((reading) => assess(reading, this.#settings, maxSeconds));
   }
 
   /** Exports while the pools are still watched: the last numbers are true ones. */
   async #end(timeoutMillis: number): Promise<void> {
+    this.#budget.stop();
     await this.#sampler.stop();
+    await this.#leakLooks.stop();
+    this.#eventLoop.stop();
     try {
       await this.#telemetry.shutdown(timeoutMillis);
     } catch (error) {

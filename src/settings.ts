@@ -7,6 +7,7 @@ import { otlpEnvironment, wantsOtlp } from "./metrics/otlp-environment.ts";
 import { OWN_ATTRIBUTES } from "./metrics/semconv.ts";
 import type {
   HealthOptions,
+  HoldersOptions,
   MetricReaderLike,
   OtlpOptions,
   OtlpTemporality,
@@ -29,6 +30,11 @@ export interface Settings {
   readonly sampleIntervalMillis: number;
   readonly historySize: number;
   readonly collectTimeoutMillis: number;
+  readonly leakAfterMillis: number;
+  readonly looksForNesting: boolean;
+  readonly stuckAfterMillis: number;
+  /** 0: the budget is not compared by itself. */
+  readonly processes: number;
 }
 
 export interface ThresholdSettings {
@@ -67,6 +73,10 @@ export function resolveOptions(given: unknown, environment: NodeJS.ProcessEnv): 
     "sampleIntervalMillis",
     "historySize",
     "collectTimeoutMillis",
+    "leakAfterMillis",
+    "nestedCheckouts",
+    "stuckAfterMillis",
+    "processes",
   ]);
   const logger = resolveLogger(options.logger);
   const host = resolveHost(options);
@@ -85,6 +95,13 @@ export function resolveOptions(given: unknown, environment: NodeJS.ProcessEnv): 
     collectTimeoutMillis: integerOption("collectTimeoutMillis", options.collectTimeoutMillis, 2_000, {
       min: 1,
     }),
+    leakAfterMillis: integerOption("leakAfterMillis", options.leakAfterMillis, 60_000, {
+      min: 10,
+      orZero: true,
+    }),
+    looksForNesting: resolveNesting(options.nestedCheckouts),
+    stuckAfterMillis: integerOption("stuckAfterMillis", options.stuckAfterMillis, 5_000, { min: 1 }),
+    processes: integerOption("processes", options.processes, 1, { min: 1, max: 100_000, orZero: true }),
   };
 }
 
@@ -108,9 +125,20 @@ export function resolveHealthOptions(given: unknown): { readonly cacheMillis: nu
   return { cacheMillis: integerOption("cacheMillis", options.cacheMillis, 250, { min: 0 }) };
 }
 
+export function resolveHoldersOptions(given: unknown): { readonly joinServer: boolean } {
+  const { joinServer = false } = objectOption<HoldersOptions>("options", given, ["joinServer"]);
+  if (typeof joinServer === "boolean") return { joinServer };
+  throw expected("joinServer", "true or false", joinServer);
+}
+
 export function resolveShutdownOptions(given: unknown): { readonly timeoutMillis: number } {
   const options = objectOption<ShutdownOptions>("options", given, ["timeoutMillis"]);
   return { timeoutMillis: integerOption("timeoutMillis", options.timeoutMillis, 5_000, { min: 1 }) };
+}
+
+function resolveNesting(given: unknown): boolean {
+  if (given === undefined || given === "off" || given === "warn") return given === "warn";
+  throw expected("nestedCheckouts", '"off" or "warn"', given);
 }
 
 function resolveLogger(logger: unknown): Logger {

@@ -1,5 +1,6 @@
 import type { PoolReading } from "../readings/pool-reading.ts";
-import type { ThresholdSettings } from "../settings.ts";
+import type { Settings, ThresholdSettings } from "../settings.ts";
+import { type Diagnosis, diagnose } from "./diagnose.ts";
 
 /** How a pool is. */
 export type PoolStatus = "healthy" | "warning" | "critical";
@@ -11,17 +12,23 @@ export type HealthStatus = PoolStatus | "unknown";
 export type OverallStatus = PoolStatus | "degraded";
 
 /** A reading with a judgement. */
-export interface AssessedReading extends PoolReading {
+export interface AssessedReading extends PoolReading, Diagnosis {
   readonly status: PoolStatus;
-  /** One sentence a person can act on. */
-  readonly verdict: string;
 }
 
-export function assess(reading: PoolReading, thresholds: ThresholdSettings): AssessedReading {
+export function assess(
+  reading: PoolReading,
+  { thresholds, stuckAfterMillis }: Pick<Settings, "thresholds" | "stuckAfterMillis">,
+  eventLoopDelaySeconds: number,
+): AssessedReading {
   return Object.freeze({
     ...reading,
     status: statusOf(reading.utilization, thresholds),
-    verdict: verdictOf(reading),
+    ...diagnose(reading, {
+      eventLoopDelaySeconds,
+      busyFrom: thresholds.warning,
+      stuckAfterSeconds: stuckAfterMillis / 1000,
+    }),
   });
 }
 
@@ -29,14 +36,6 @@ function statusOf(utilization: number, { warning, critical }: ThresholdSettings)
   if (utilization >= critical) return "critical";
   if (utilization >= warning) return "warning";
   return "healthy";
-}
-
-function verdictOf({ pool, used, limit, waiting, oldestWaitSeconds, connecting }: PoolReading): string {
-  let sentence = `${pool}: ${used}/${limit} in use`;
-  if (connecting > 0) sentence += `, ${connecting} connecting`;
-  if (waiting > 0) sentence += `, ${waiting} waiting (oldest ${oldestWaitSeconds.toFixed(1)} s)`;
-  if (limit > 0 && used >= limit && waiting > 0) sentence += "; exhausted";
-  return sentence;
 }
 
 export function worst(statuses: readonly PoolStatus[]): PoolStatus {

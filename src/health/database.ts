@@ -1,5 +1,6 @@
-import type { DurationSummary } from "../readings/pool-reading.ts";
+import type { DistributionSummary } from "../readings/pool-reading.ts";
 import { type AssessedReading, type PoolStatus, worst } from "./assess.ts";
+import type { Condition } from "./diagnose.ts";
 
 /** What health pages are made of. */
 export interface DatabaseSource {
@@ -30,6 +31,8 @@ export interface PoolNumbers {
 
 export interface PoolHealth extends PoolNumbers {
   readonly name: string;
+  /** What is the matter with the pool, if anything. */
+  readonly condition: Condition;
   readonly verdict: string;
   readonly connecting: number;
   readonly pending: number;
@@ -42,9 +45,14 @@ export interface PoolHealth extends PoolNumbers {
   readonly connects: number;
   readonly connect_failures: Readonly<Record<string, number>>;
   readonly closes: number;
-  readonly wait_seconds: DurationSummary;
-  readonly use_seconds: DurationSummary;
-  readonly create_seconds: DurationSummary;
+  readonly closes_by_reason: Readonly<Record<string, number>>;
+  readonly held: { readonly executing: number; readonly idle_in_transaction: number; readonly idle: number };
+  readonly leaks: number;
+  readonly leaks_suspected: number;
+  readonly released_in_transaction: number;
+  readonly wait_seconds: DistributionSummary;
+  readonly use_seconds: DistributionSummary;
+  readonly create_seconds: DistributionSummary;
 }
 
 export interface DatabaseHealth extends PoolNumbers {
@@ -84,6 +92,7 @@ function poolHealth(reading: AssessedReading, history: readonly AssessedReading[
   return {
     name: reading.pool,
     status: reading.status,
+    condition: reading.condition,
     verdict: reading.verdict,
     pool_size: reading.poolSize,
     max_overflow: reading.maxOverflow,
@@ -103,6 +112,15 @@ function poolHealth(reading: AssessedReading, history: readonly AssessedReading[
     connects: reading.connects,
     connect_failures: connectFailures(reading),
     closes: reading.closes,
+    closes_by_reason: reading.closesByReason,
+    held: {
+      executing: reading.held.executing,
+      idle_in_transaction: reading.held.idleInTransaction,
+      idle: reading.held.idle,
+    },
+    leaks: reading.leaks,
+    leaks_suspected: reading.suspects.length,
+    released_in_transaction: reading.releasedInTransaction,
     wait_seconds: reading.wait,
     use_seconds: reading.use,
     create_seconds: reading.create,

@@ -1,13 +1,13 @@
-/** Takes one duration. The fast path is {@link BucketHistogram}; a provider of the user's takes an SDK instrument. */
-export interface DurationRecorder {
-  record(seconds: number): void;
+/** Takes one measurement. The fast path is {@link BucketHistogram}; a provider of the user's takes an SDK instrument. */
+export interface Recorder {
+  record(value: number): void;
 }
 
 /**
  * An explicit-bucket histogram in one typed array. Recording is a short scan and three additions: no allocation, no
  * attributes, no SDK (whose `record` sorts and stringifies attributes every time).
  */
-export class BucketHistogram implements DurationRecorder {
+export class BucketHistogram implements Recorder {
   readonly boundaries: readonly number[];
   /** One more than boundaries: the last counts what is above them all. Doubles: they count to 2^53. */
   readonly counts: Float64Array;

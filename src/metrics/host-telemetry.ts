@@ -2,9 +2,10 @@ import type { Attributes, Meter, MeterProvider } from "@opentelemetry/api";
 import type { CollectionResult } from "@opentelemetry/sdk-metrics";
 import type { MetricReaderLike } from "../options.ts";
 import { VERSION } from "../version.ts";
+import type { PoolState } from "../watch/pool-state.ts";
 import type { PoolRegistry } from "../watch/registry.ts";
-import type { PoolDurations } from "../watch/watched-pool.ts";
-import type { DurationRecorder } from "./histogram.ts";
+import type { PoolRecorders, WatchedPool } from "../watch/watched-pool.ts";
+import type { Recorder } from "./histogram.ts";
 import { PoolInstruments } from "./instruments.ts";
 import { type HistogramSpec, METER_NAME, METRICS } from "./semconv.ts";
 import type { Telemetry } from "./telemetry.ts";
@@ -16,7 +17,7 @@ import type { Telemetry } from "./telemetry.ts";
 export class HostTelemetry implements Telemetry {
   readonly #reader: MetricReaderLike;
   readonly #instruments: PoolInstruments;
-  readonly #record: Record<keyof PoolDurations, (seconds: number, attributes: Attributes) => void>;
+  readonly #record: Record<keyof PoolRecorders, (value: number, attributes: Attributes) => void>;
 
   constructor(registry: PoolRegistry, provider: MeterProvider, reader: MetricReaderLike) {
     const meter = provider.getMeter(METER_NAME, VERSION);
@@ -26,6 +27,7 @@ export class HostTelemetry implements Telemetry {
       wait: histogram(meter, METRICS.waitTime),
       use: histogram(meter, METRICS.useTime),
       create: histogram(meter, METRICS.createTime),
+      reuse: histogram(meter, METRICS.reuse),
     };
   }
 
@@ -33,11 +35,20 @@ export class HostTelemetry implements Telemetry {
     return this.#instruments.observations;
   }
 
-  durations(attributes: Attributes): PoolDurations {
-    const recorder = (key: keyof PoolDurations): DurationRecorder => ({
-      record: (seconds) => this.#record[key](seconds, attributes),
+  state(pool: WatchedPool): PoolState | undefined {
+    return this.#instruments.states.get(pool);
+  }
+
+  recorders(attributes: Attributes): PoolRecorders {
+    const recorder = (key: keyof PoolRecorders): Recorder => ({
+      record: (value) => this.#record[key](value, attributes),
     });
-    return { wait: recorder("wait"), use: recorder("use"), create: recorder("create") };
+    return {
+      wait: recorder("wait"),
+      use: recorder("use"),
+      create: recorder("create"),
+      reuse: recorder("reuse"),
+    };
   }
 
   collect(timeoutMillis: number): Promise<CollectionResult> {
@@ -57,5 +68,5 @@ export class HostTelemetry implements Telemetry {
 function histogram(meter: Meter, { name, unit, description, boundaries }: HistogramSpec) {
   const explicitBucketBoundaries = [...boundaries];
   const instrument = meter.createHistogram(name, { unit, description, advice: { explicitBucketBoundaries } });
-  return (seconds: number, attributes: Attributes) => instrument.record(seconds, attributes);
+  return (value: number, attributes: Attributes) => instrument.record(value, attributes);
 }

@@ -1,10 +1,13 @@
 import type { Attributes, BatchObservableResult, Meter, Observable } from "@opentelemetry/api";
 import { getOrCreate } from "../get-or-create.ts";
 import { DIAL_TIMEOUT, WAIT_TIMEOUT } from "../watch/dial-failure.ts";
+import { NO_STATE, type PoolState } from "../watch/pool-state.ts";
 import { type PoolRegistry, Tracked } from "../watch/registry.ts";
-import type { PoolState, WatchedPool } from "../watch/watched-pool.ts";
+import type { WatchedPool } from "../watch/watched-pool.ts";
 import {
+  ATTR_ACTIVITY,
   ATTR_ERROR_TYPE,
+  ATTR_REASON,
   ATTR_STATE,
   METRICS,
   type MetricSpec,
@@ -20,6 +23,8 @@ import {
 export class PoolInstruments {
   /** Grows by one each time the callback has run to its end. Tells a fresh collection from a stale one. */
   observations = 0;
+  /** What the pools were seen doing at the last observation: what a reading tells beyond numbers. */
+  readonly states: WeakMap<WatchedPool, PoolState> = new WeakMap();
 
   readonly #instruments: Record<ObservableName, Observable>;
   readonly #tracked: Tracked;
@@ -42,14 +47,16 @@ export class PoolInstruments {
   #observe(result: BatchObservableResult): void {
     for (const { pool, last } of this.#tracked.visit()) {
       // Under cumulative temporality the SDK exports the last value for ever: let it be the truth, which is zero.
-      this.#observeState(result, pool, last ? NOTHING : pool.state());
+      const state = last ? NO_STATE : pool.state();
+      this.states.set(pool, state);
+      this.#observeState(result, pool, state);
       this.#observeCounts(result, pool);
     }
     this.observations++;
   }
 
   #observeState(result: BatchObservableResult, pool: WatchedPool, state: PoolState): void {
-    const { base, idle, used } = this.#attributesOf(pool);
+    const { base, idle, used, byActivity } = this.#attributesOf(pool);
     const to = this.#instruments;
     result.observe(to.count, state.idle, idle);
     result.observe(to.count, state.used, used);
@@ -62,13 +69,19 @@ export class PoolInstruments {
     result.observe(to.checkedOut, state.used, base);
     result.observe(to.utilization, state.utilization, base);
     result.observe(to.connecting, state.connecting, base);
-    result.observe(to.oldestWait, state.oldestWaitSeconds, base);
+    result.observe(to.oldestWait, state.waiterAgesSeconds[0] ?? 0, base);
+    result.observe(to.totalWait, sum(state.waiterAgesSeconds), base);
+    result.observe(to.stalled, state.stalledSeconds, base);
+    for (const [activity, count] of Object.entries(state.held)) {
+      result.observe(to.held, count, byActivity(activity));
+    }
+    result.observe(to.leaked, state.suspects.length, base);
     result.observe(to.peakUsed, state.peakUsed, base);
     result.observe(to.peakPending, state.peakWaiting, base);
   }
 
   #observeCounts(result: BatchObservableResult, pool: WatchedPool): void {
-    const { base, byErrorType } = this.#attributesOf(pool);
+    const { base, byErrorType, byReason } = this.#attributesOf(pool);
     const to = this.#instruments;
     result.observe(to.checkouts, pool.checkouts, base);
     result.observe(to.waits, pool.waits, base);
@@ -78,7 +91,9 @@ export class PoolInstruments {
     for (const [type, count] of pool.connectFailures) {
       result.observe(to.connectFailures, count, byErrorType(type));
     }
-    result.observe(to.closes, pool.closes, base);
+    for (const [reason, count] of pool.closes) result.observe(to.closes, count, byReason(reason));
+    result.observe(to.leaks, pool.leaks, base);
+    result.observe(to.releasedInTransaction, pool.releasedInTransaction, base);
   }
 
   #attributesOf(pool: WatchedPool): PoolAttributes {
@@ -86,38 +101,34 @@ export class PoolInstruments {
   }
 }
 
+/** The attribute objects of one pool, made once: the SDK sees the same ones at every collection. */
 interface PoolAttributes {
   readonly base: Attributes;
   readonly idle: Attributes;
   readonly used: Attributes;
   byErrorType(type: string): Attributes;
+  byActivity(activity: string): Attributes;
+  byReason(reason: string): Attributes;
 }
 
 function poolAttributes(base: Attributes): PoolAttributes {
-  const byType = new Map<string, Attributes>();
+  const by = (key: string) => {
+    const made = new Map<string, Attributes>();
+    return (value: string) => getOrCreate(made, value, () => ({ ...base, [key]: value }));
+  };
   return {
     base,
     idle: { ...base, [ATTR_STATE]: STATE_IDLE },
     used: { ...base, [ATTR_STATE]: STATE_USED },
-    byErrorType: (type) => getOrCreate(byType, type, () => ({ ...base, [ATTR_ERROR_TYPE]: type })),
+    byErrorType: by(ATTR_ERROR_TYPE),
+    byActivity: by(ATTR_ACTIVITY),
+    byReason: by(ATTR_REASON),
   };
 }
 
-const NOTHING: PoolState = {
-  total: 0,
-  idle: 0,
-  used: 0,
-  connecting: 0,
-  waiting: 0,
-  oldestWaitSeconds: 0,
-  limit: 0,
-  idleMin: 0,
-  poolSize: 0,
-  overflow: 0,
-  utilization: 0,
-  peakUsed: 0,
-  peakWaiting: 0,
-};
+function sum(values: readonly number[]): number {
+  return values.reduce((total, value) => total + value, 0);
+}
 
 function createObservables(meter: Meter): Record<ObservableName, Observable> {
   const create = ({ name, kind, unit, description }: MetricSpec): Observable => {

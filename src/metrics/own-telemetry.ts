@@ -16,7 +16,9 @@ import {
 import type { Logger } from "../logger.ts";
 import type { OtlpSettings } from "../settings.ts";
 import { VERSION } from "../version.ts";
+import type { PoolState } from "../watch/pool-state.ts";
 import type { PoolRegistry } from "../watch/registry.ts";
+import type { WatchedPool } from "../watch/watched-pool.ts";
 import { PoolInstruments } from "./instruments.ts";
 import { otlpReader } from "./otlp.ts";
 import { HistogramProducer, type PoolHistograms, poolHistograms } from "./producer.ts";
@@ -63,7 +65,11 @@ export class OwnTelemetry implements Telemetry {
     return this.#instruments.observations;
   }
 
-  durations(): PoolHistograms {
+  state(pool: WatchedPool): PoolState | undefined {
+    return this.#instruments.states.get(pool);
+  }
+
+  recorders(): PoolHistograms {
     return poolHistograms();
   }
 

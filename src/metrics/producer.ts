@@ -11,17 +11,18 @@ import {
 } from "@opentelemetry/sdk-metrics";
 import { VERSION } from "../version.ts";
 import { type PoolRegistry, Tracked } from "../watch/registry.ts";
-import type { PoolDurations, WatchedPool } from "../watch/watched-pool.ts";
+import type { PoolRecorders, WatchedPool } from "../watch/watched-pool.ts";
 import { BucketHistogram } from "./histogram.ts";
 import { METER_NAME, METRICS, type MetricSpec } from "./semconv.ts";
 
 type Histogram = DataPoint<HistogramMetricData["dataPoints"][number]["value"]>["value"];
 
-/** The duration histograms of a pool in typed arrays, see {@link BucketHistogram}. */
-export interface PoolHistograms extends PoolDurations {
+/** The histograms of a pool in typed arrays, see {@link BucketHistogram}. */
+export interface PoolHistograms extends PoolRecorders {
   readonly wait: BucketHistogram;
   readonly use: BucketHistogram;
   readonly create: BucketHistogram;
+  readonly reuse: BucketHistogram;
 }
 
 export function poolHistograms(): PoolHistograms {
@@ -29,6 +30,7 @@ export function poolHistograms(): PoolHistograms {
     wait: new BucketHistogram(METRICS.waitTime.boundaries),
     use: new BucketHistogram(METRICS.useTime.boundaries),
     create: new BucketHistogram(METRICS.createTime.boundaries),
+    reuse: new BucketHistogram(METRICS.reuse.boundaries),
   };
 }
 
@@ -36,6 +38,7 @@ const SERIES: readonly (readonly [keyof PoolHistograms, MetricSpec])[] = [
   ["wait", METRICS.waitTime],
   ["use", METRICS.useTime],
   ["create", METRICS.createTime],
+  ["reuse", METRICS.reuse],
 ];
 
 /** What a delta reader was told last. */
@@ -67,16 +70,16 @@ export class HistogramProducer implements MetricProducer {
     const isDelta = this.#temporality() === AggregationTemporality.DELTA;
     const points = SERIES.map((): DataPoint<Histogram>[] => []);
     for (const { pool } of this.#tracked.visit()) {
-      const durations = pool.durations as PoolHistograms;
+      const histograms = pool.recorders as PoolHistograms;
       const told = isDelta ? this.#told.get(pool) : undefined;
       const startTime = told?.at ?? this.#since.get(pool) ?? endTime;
       SERIES.forEach(([key], index) => {
         const value = told
-          ? difference(durations[key], told.counts[key], told.sums[key])
-          : snapshot(durations[key]);
+          ? difference(histograms[key], told.counts[key], told.sums[key])
+          : snapshot(histograms[key]);
         points[index]?.push({ startTime, endTime, attributes: pool.attributes, value });
       });
-      if (isDelta) this.#told.set(pool, remember(durations, endTime));
+      if (isDelta) this.#told.set(pool, remember(histograms, endTime));
     }
     const metrics = SERIES.map(
       ([, spec], index): MetricData => ({
@@ -123,11 +126,17 @@ function difference(histogram: BucketHistogram, counts: Float64Array, sum: numbe
   } as Histogram;
 }
 
-function remember({ wait, use, create }: PoolHistograms, at: HrTime): Told {
+function remember(histograms: PoolHistograms, at: HrTime): Told {
+  const { wait, use, create, reuse } = histograms;
   return {
     at,
-    counts: { wait: wait.counts.slice(), use: use.counts.slice(), create: create.counts.slice() },
-    sums: { wait: wait.sum, use: use.sum, create: create.sum },
+    counts: {
+      wait: wait.counts.slice(),
+      use: use.counts.slice(),
+      create: create.counts.slice(),
+      reuse: reuse.counts.slice(),
+    },
+    sums: { wait: wait.sum, use: use.sum, create: create.sum, reuse: reuse.sum },
   };
 }
 

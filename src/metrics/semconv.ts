@@ -34,15 +34,21 @@ export type ObservableName =
   | "utilization"
   | "connecting"
   | "oldestWait"
+  | "totalWait"
+  | "stalled"
+  | "held"
+  | "leaked"
   | "peakUsed"
   | "peakPending"
   | "checkouts"
   | "waits"
   | "connects"
   | "connectFailures"
-  | "closes";
+  | "closes"
+  | "leaks"
+  | "releasedInTransaction";
 
-export type HistogramName = "waitTime" | "useTime" | "createTime";
+export type HistogramName = "waitTime" | "useTime" | "createTime" | "reuse";
 
 export const ATTR_POOL_NAME = "db.client.connection.pool.name";
 export const ATTR_STATE = "db.client.connection.state";
@@ -51,6 +57,8 @@ export const ATTR_NAMESPACE = "db.namespace";
 export const ATTR_SERVER_ADDRESS = "server.address";
 export const ATTR_SERVER_PORT = "server.port";
 export const ATTR_ERROR_TYPE = "error.type";
+export const ATTR_ACTIVITY = "activity";
+export const ATTR_REASON = "reason";
 
 export const STATE_IDLE = "idle";
 export const STATE_USED = "used";
@@ -64,6 +72,8 @@ export const OWN_ATTRIBUTES: readonly string[] = [
   ATTR_SERVER_ADDRESS,
   ATTR_SERVER_PORT,
   ATTR_ERROR_TYPE,
+  ATTR_ACTIVITY,
+  ATTR_REASON,
 ];
 
 // From 0.5 ms, where an idle client is handed out, to the 30 s at which callers commonly give up.
@@ -72,6 +82,8 @@ const WAIT_SECONDS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25
 const USE_SECONDS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5, 10, 30, 60, 300];
 // From a Unix socket to TLS across the world and a dial timeout.
 const CREATE_SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30];
+// From a connection that served once to one that served all day.
+const REUSE_CHECKOUTS = [1, 2, 5, 10, 25, 50, 100, 250, 500, 1000, 10_000, 100_000];
 
 export const METRICS: Readonly<Record<ObservableName, MetricSpec> & Record<HistogramName, HistogramSpec>> = {
   count: {
@@ -172,6 +184,33 @@ export const METRICS: Readonly<Record<ObservableName, MetricSpec> & Record<Histo
     unit: "s",
     description: "How long the oldest queued caller has been waiting; 0 when nobody waits.",
   },
+  totalWait: {
+    name: "poolscope.pool.total_wait",
+    kind: "gauge",
+    unit: "s",
+    description: "How long all queued callers have been waiting, added up; the oldest hundred count.",
+  },
+  stalled: {
+    name: "poolscope.pool.stalled",
+    kind: "gauge",
+    unit: "s",
+    description:
+      "How long callers have been kept waiting while nothing was handed out or returned; 0 when something was, or nobody had to wait.",
+  },
+  held: {
+    name: "poolscope.pool.held",
+    kind: "gauge",
+    unit: "{connection}",
+    description:
+      "Used connections by what their holders do: `executing` a statement, `idle_in_transaction`, or `idle`.",
+    attributes: [ATTR_ACTIVITY],
+  },
+  leaked: {
+    name: "poolscope.pool.leaked",
+    kind: "gauge",
+    unit: "{connection}",
+    description: "Connections reported as leaks and not returned.",
+  },
   peakUsed: {
     name: "poolscope.pool.peak_used",
     kind: "gauge",
@@ -216,7 +255,29 @@ export const METRICS: Readonly<Record<ObservableName, MetricSpec> & Record<Histo
     name: "poolscope.pool.closes",
     kind: "counter",
     unit: "{connection}",
-    description: "Connections closed.",
+    description:
+      "Connections closed, by reason: `lifetime`, `idle`, `max_uses`, `query_error`, `connection_lost`, `released_with_error`, `ping_failed`, `half_open`, `pool_end`, `other`.",
+    attributes: [ATTR_REASON],
+  },
+  leaks: {
+    name: "poolscope.pool.leaks",
+    kind: "counter",
+    unit: "{leak}",
+    description:
+      "Connections held for longer than `leakAfterMillis`, each counted once, returned later or not.",
+  },
+  releasedInTransaction: {
+    name: "poolscope.pool.released_in_transaction",
+    kind: "counter",
+    unit: "{connection}",
+    description: "Connections released inside a transaction, which the next holder finds open.",
+  },
+  reuse: {
+    name: "poolscope.pool.reuse",
+    kind: "histogram",
+    unit: "{checkout}",
+    description: "How often a connection was handed out before it was closed.",
+    boundaries: REUSE_CHECKOUTS,
   },
 };
 

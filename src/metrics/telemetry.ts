@@ -1,15 +1,18 @@
 import type { Attributes } from "@opentelemetry/api";
 import type { CollectionResult } from "@opentelemetry/sdk-metrics";
-import type { PoolDurations } from "../watch/watched-pool.ts";
+import type { PoolState } from "../watch/pool-state.ts";
+import type { PoolRecorders, WatchedPool } from "../watch/watched-pool.ts";
 
 /** How poolscope lives with OpenTelemetry: with a provider of its own, or as a guest of the application's. */
 export interface Telemetry {
-  /** Where the durations of a pool with these attributes go. */
-  durations(attributes: Attributes): PoolDurations;
+  /** Where the measurements of a pool with these attributes go. */
+  recorders(attributes: Attributes): PoolRecorders;
   /** One collection by the reader that readings, health and the Prometheus text are made from. */
   collect(timeoutMillis: number): Promise<CollectionResult>;
   /** Whether poolscope's own observations in `result` are fresh. The SDK repeats old values after an error. */
   isFresh(result: CollectionResult, observationsBefore: number): boolean;
+  /** What the collection saw a pool doing: what a reading tells beyond numbers. */
+  state(pool: WatchedPool): PoolState | undefined;
   /** Complete observations so far, see {@link isFresh}. */
   readonly observations: number;
   /** Sends what is still to be sent and ends what poolscope began. */

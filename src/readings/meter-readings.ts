@@ -1,10 +1,21 @@
 import type { CollectionResult } from "@opentelemetry/sdk-metrics";
 import { PoolscopeError } from "../errors.ts";
-import { ATTR_ERROR_TYPE, ATTR_STATE, METRICS, STATE_IDLE, STATE_USED } from "../metrics/semconv.ts";
+import {
+  ATTR_ACTIVITY,
+  ATTR_ERROR_TYPE,
+  ATTR_REASON,
+  ATTR_STATE,
+  METRICS,
+  STATE_IDLE,
+  STATE_USED,
+} from "../metrics/semconv.ts";
 import type { Telemetry } from "../metrics/telemetry.ts";
+import type { CloseReason } from "../watch/close-reason.ts";
+import type { Activity } from "../watch/connection.ts";
 import { DIAL_TIMEOUT, failureCause, WAIT_TIMEOUT } from "../watch/dial-failure.ts";
+import { NO_STATE, type PoolState } from "../watch/pool-state.ts";
 import type { PoolRegistry } from "../watch/registry.ts";
-import { type Buckets, summarize } from "./duration-summary.ts";
+import { type Buckets, summarize } from "./distribution.ts";
 import { MetricPoints } from "./metric-points.ts";
 import type { ConnectFailures, PoolReading } from "./pool-reading.ts";
 
@@ -13,6 +24,7 @@ interface Baseline {
   readonly wait: Buckets;
   readonly use: Buckets;
   readonly create: Buckets;
+  readonly reuse: Buckets;
 }
 
 /** Turns one collection of the meter into one reading per pool. Nobody looks at the pools themselves. */
@@ -75,7 +87,10 @@ export class MeterReadings {
     return this.#registry
       .all()
       .filter(({ name }) => points.has(name))
-      .map(({ name }) => poolReading(points, name, timestamp, this.#baselines.get(name)));
+      .map((pool) => {
+        const seen = this.#telemetry.state(pool) ?? NO_STATE;
+        return poolReading(points, pool.name, timestamp, seen, this.#baselines.get(pool.name));
+      });
   }
 }
 
@@ -83,6 +98,7 @@ function poolReading(
   points: MetricPoints,
   pool: string,
   timestamp: string,
+  seen: PoolState,
   since: Baseline | undefined,
 ): PoolReading {
   const idle = points.value(pool, METRICS.count, ATTR_STATE, STATE_IDLE);
@@ -92,6 +108,8 @@ function poolReading(
   const poolSize = points.value(pool, METRICS.size);
   const waitTimeouts = points.value(pool, METRICS.timeouts, ATTR_ERROR_TYPE, WAIT_TIMEOUT);
   const dialTimeouts = points.value(pool, METRICS.timeouts, ATTR_ERROR_TYPE, DIAL_TIMEOUT);
+  const closes = points.byAttribute(pool, METRICS.closes, ATTR_REASON);
+  const held = (activity: Activity) => points.value(pool, METRICS.held, ATTR_ACTIVITY, activity);
   const failures = points.byAttribute(pool, METRICS.connectFailures, ATTR_ERROR_TYPE);
   return Object.freeze({
     pool,
@@ -109,6 +127,17 @@ function poolReading(
     capacity: limit,
     utilization: points.value(pool, METRICS.utilization),
     oldestWaitSeconds: points.value(pool, METRICS.oldestWait),
+    waiterAgesSeconds: Object.freeze(seen.waiterAgesSeconds),
+    stalledSeconds: points.value(pool, METRICS.stalled),
+    held: Object.freeze({
+      executing: held("executing"),
+      idleInTransaction: held("idle_in_transaction"),
+      idle: held("idle"),
+    }),
+    heldByWaiters: seen.heldByWaiters,
+    suspects: Object.freeze(
+      seen.suspects.map(({ heldSeconds, site }) => Object.freeze({ heldSeconds, ...(site && { site }) })),
+    ),
     peakUsed: points.value(pool, METRICS.peakUsed),
     peakWaiting: points.value(pool, METRICS.peakPending),
     checkouts: points.value(pool, METRICS.checkouts),
@@ -117,13 +146,22 @@ function poolReading(
     waitTimeouts,
     dialTimeouts,
     connects: points.value(pool, METRICS.connects),
-    connectFailures: failures.reduce((total, [, count]) => total + count, 0),
+    connectFailures: total(failures),
     connectFailuresByCause: byCause(failures),
-    closes: points.value(pool, METRICS.closes),
+    ...(seen.dialFailing !== undefined && { connectFailing: failureCause(seen.dialFailing) }),
+    closes: total(closes),
+    closesByReason: Object.freeze(Object.fromEntries(closes)) as Readonly<Record<CloseReason, number>>,
+    leaks: points.value(pool, METRICS.leaks),
+    releasedInTransaction: points.value(pool, METRICS.releasedInTransaction),
     wait: summarize(points.buckets(pool, METRICS.waitTime), since?.wait),
     use: summarize(points.buckets(pool, METRICS.useTime), since?.use),
     create: summarize(points.buckets(pool, METRICS.createTime), since?.create),
+    reuse: summarize(points.buckets(pool, METRICS.reuse), since?.reuse),
   });
+}
+
+function total(counts: readonly [name: string, count: number][]): number {
+  return counts.reduce((sum, [, count]) => sum + count, 0);
 }
 
 function byCause(failures: readonly [type: string, count: number][]): ConnectFailures {
@@ -144,6 +182,7 @@ function baseline(points: MetricPoints, pool: string): Baseline {
     wait: points.buckets(pool, METRICS.waitTime),
     use: points.buckets(pool, METRICS.useTime),
     create: points.buckets(pool, METRICS.createTime),
+    reuse: points.buckets(pool, METRICS.reuse),
   };
 }
 

@@ -2,7 +2,7 @@ import type { Attributes } from "@opentelemetry/api";
 import { DataPointType, type ResourceMetrics } from "@opentelemetry/sdk-metrics";
 import { getOrCreate } from "../get-or-create.ts";
 import { ATTR_POOL_NAME, METER_NAME, type MetricSpec } from "../metrics/semconv.ts";
-import { type Buckets, NO_BUCKETS } from "./duration-summary.ts";
+import { type Buckets, NO_BUCKETS } from "./distribution.ts";
 
 interface Point {
   readonly attributes: Attributes;

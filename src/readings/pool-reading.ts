@@ -1,9 +1,11 @@
-/** A duration histogram since the previous sample. Quantiles are absent while nothing was recorded. */
-export interface DurationSummary {
+import type { CloseReason } from "../watch/close-reason.ts";
+
+/** A histogram since the previous sample. Quantiles are absent while nothing was recorded. */
+export interface DistributionSummary {
   readonly count: number;
-  /** Seconds, all together. */
+  /** All together, in seconds where it is about time. */
   readonly sum: number;
-  /** Seconds, interpolated within a bucket as Prometheus does. */
+  /** Interpolated within a bucket as Prometheus does. */
   readonly p50?: number;
   readonly p95?: number;
   readonly p99?: number;
@@ -18,6 +20,20 @@ export interface ConnectFailures {
   readonly authentication: number;
   readonly tooManyConnections: number;
   readonly other: number;
+}
+
+/** The used connections by what their holders do; together they are `used`. */
+export interface HeldConnections {
+  readonly executing: number;
+  readonly idleInTransaction: number;
+  readonly idle: number;
+}
+
+/** A connection reported as a leak and not returned. */
+export interface LeakSuspect {
+  readonly heldSeconds: number;
+  /** Where it was asked for, like `src/reports.ts:41`. */
+  readonly site?: string;
 }
 
 /**
@@ -53,6 +69,15 @@ export interface PoolReading {
   readonly utilization: number;
   /** 0 when nobody waits. */
   readonly oldestWaitSeconds: number;
+  /** How long each queued caller has been waiting, oldest first; the oldest hundred at most. */
+  readonly waiterAgesSeconds: readonly number[];
+  /** How long callers have been kept waiting while nothing was handed out or returned. */
+  readonly stalledSeconds: number;
+  readonly held: HeldConnections;
+  /** Used connections whose holders wait for another one of this pool; known with `nestedCheckouts: "warn"` only. */
+  readonly heldByWaiters: number;
+  /** The connections reported as leaks and not returned. */
+  readonly suspects: readonly LeakSuspect[];
   /** Most at once: in a sample, since the sample before it; in a reading between two samples, one interval more. */
   readonly peakUsed: number;
   /** Most at once, like {@link peakUsed}. */
@@ -70,8 +95,17 @@ export interface PoolReading {
   /** Failed attempts to open a connection, all causes. */
   readonly connectFailures: number;
   readonly connectFailuresByCause: ConnectFailures;
+  /** Why the last attempt to open a connection failed, if it did and that still matters. */
+  readonly connectFailing?: keyof ConnectFailures;
+  /** All reasons. */
   readonly closes: number;
-  readonly wait: DurationSummary;
-  readonly use: DurationSummary;
-  readonly create: DurationSummary;
+  readonly closesByReason: Readonly<Record<CloseReason, number>>;
+  /** Connections held for longer than `leakAfterMillis`, returned later or not. */
+  readonly leaks: number;
+  readonly releasedInTransaction: number;
+  readonly wait: DistributionSummary;
+  readonly use: DistributionSummary;
+  readonly create: DistributionSummary;
+  /** How often the connections that were closed had been handed out. */
+  readonly reuse: DistributionSummary;
 }

@@ -1,3 +1,4 @@
+import { errorMonitor } from "node:events";
 import type {
   ClientConstructor,
   ConnectCallback,
@@ -8,21 +9,31 @@ import type {
 
 /** Hears what happens in one pool. Its methods are called in the middle of the application's work and never throw. */
 export interface PoolObserver {
-  /** Someone asks for a client; called before pg-pool sees the request. The result is called once, with the outcome. */
-  requested(): Settle;
+  /**
+   * Someone asks for a client; called before pg-pool sees the request. The result is called once, with the outcome.
+   *
+   * @param caller The function the application called, `undefined` when it was `pool.query`
+   */
+  requested(caller: Caller | undefined): Settle;
   /** pg-pool has the request: it is queued, or being served. */
   enqueued(): void;
   dialStarted(client: PgClient): void;
   /** The dial failed. A dial that succeeds shows as {@link PoolObserver.connected}. */
   dialFailed(client: PgClient, error: unknown): void;
   connected(client: PgClient): void;
-  released(client: PgClient): void;
+  /** pg-pool is about to take the client back, or to close it. */
+  released(client: PgClient, error: unknown): void;
+  /** An idle client broke and was closed. */
+  lost(client: PgClient): void;
+  /** A closed client has said goodbye. */
+  removed(client: PgClient): void;
 }
 
+export type Caller = (...args: never[]) => unknown;
 export type Settle = (error: unknown, client?: PgClient) => void;
 
 /**
- * Attaches an observer to one pool instance: its `connect` and `Client` properties and its public events. Prototypes
+ * Attaches an observer to one pool instance: its `connect`, `query` and `Client` properties and its public events. Prototypes
  * and other pools are not touched.
  *
  * What the application sees stays the same. A callback is called with the same arguments at the same moment; a promise
@@ -33,6 +44,7 @@ export type Settle = (error: unknown, client?: PgClient) => void;
  */
 export function hookPool(pool: HookablePool, observer: PoolObserver): () => void {
   let active = true;
+  let isQuery = false;
   const withSettlingPromise = settlingPromises(pool);
 
   const unhookConnect = override(pool, "connect", (original) => {
@@ -41,7 +53,7 @@ export function hookPool(pool: HookablePool, observer: PoolObserver): () => void
       const isOurs = active && this === pool && !pool.ending && (!callback || typeof callback === "function");
       if (!isOurs) return Reflect.apply(original, this, args);
 
-      const settle = observer.requested();
+      const settle = observer.requested(isQuery ? undefined : connect);
       try {
         if (callback) args[0] = settlingCallback(callback, settle);
         const result = callback
@@ -57,19 +69,52 @@ export function hookPool(pool: HookablePool, observer: PoolObserver): () => void
     };
   });
 
-  const unhookClient = hookDials(pool, observer, () => active);
+  // `query` calls `connect` before it returns: that is how the one is told from the other.
+  const unhookQuery = override(pool, "query", (original) => {
+    return function query(this: HookablePool, ...args: unknown[]): unknown {
+      const wasQuery = isQuery;
+      isQuery = true;
+      try {
+        return Reflect.apply(original, this, args);
+      } finally {
+        isQuery = wasQuery;
+      }
+    };
+  });
 
-  const onConnect = (client: PgClient) => observer.connected(client);
-  const onRelease = (_error: unknown, client: PgClient) => observer.released(client);
-  pool.on("connect", onConnect);
-  pool.on("release", onRelease);
+  const unhookClient = hookDials(pool, observer, () => active);
+  const unlisten = listen(pool, {
+    connect: (client) => observer.connected(client),
+    release: (error: unknown, client) => observer.released(client, error),
+    remove: (client) => observer.removed(client),
+    // An `error` listener would keep the application alive where it would have died.
+    [errorMonitor]: (_error: unknown, client) => observer.lost(client),
+  });
 
   return () => {
     active = false;
-    pool.removeListener("connect", onConnect);
-    pool.removeListener("release", onRelease);
+    unlisten();
+    unhookQuery();
     unhookConnect();
     unhookClient();
+  };
+}
+
+type Listener = (...args: never[]) => void;
+
+function listen(
+  pool: HookablePool,
+  listeners: {
+    connect(client: PgClient): void;
+    release(error: unknown, client: PgClient): void;
+    remove(client: PgClient): void;
+    [errorMonitor](error: unknown, client: PgClient): void;
+  },
+): () => void {
+  const names = Reflect.ownKeys(listeners) as (keyof typeof listeners)[];
+  for (const name of names) pool.on(name, listeners[name] as Listener);
+  return () => {
+    for (const name of names) pool.removeListener(name, listeners[name] as Listener);
   };
 }
 
@@ -126,9 +171,7 @@ type Executor = (resolve: (value: unknown) => void, reject: (reason: unknown) =>
  * `pool.Client` whose instances report their first `connect`.
  */
 function hookDials(pool: HookablePool, observer: PoolObserver, isActive: () => boolean): () => void {
-  const Client = pool.Client;
-  if (typeof Client !== "function") return () => {};
-
+  const { Client } = pool;
   const Watched: ClientConstructor = new Proxy(Client, {
     construct(target, args, newTarget) {
       const client = Reflect.construct(

@@ -12,13 +12,32 @@ export interface PgPool {
   readonly options: object;
 }
 
-/** What a pool hands out. Only its identity matters here. */
+/** What a pool hands out. To most of the code only its identity matters. */
 export type PgClient = object;
 
 export type ConnectCallback = (error: Error | undefined, client?: PgClient, release?: unknown) => void;
 
 export interface DialingClient extends PgClient {
   connect(callback?: (error?: Error | null) => void): unknown;
+  readonly _connecting?: boolean;
+  readonly _connected?: boolean;
+}
+
+/** A client as its connection record reads it. pg-native's clients lack some of it. */
+export interface HookableClient extends PgClient {
+  readonly processID?: number | null;
+  /** False while a statement runs. */
+  readonly readyForQuery?: boolean;
+  /** Since pg 8.21. */
+  getTransactionStatus?(): "I" | "T" | "E" | null;
+  /** The wire below: its events carry the server's messages. */
+  readonly connection?: {
+    on(event: string, listener: (message?: never) => void): unknown;
+    removeListener(event: string, listener: (message?: never) => void): unknown;
+  };
+  readonly _queryable?: boolean;
+  readonly _ending?: boolean;
+  readonly _poolUseCount?: number;
 }
 
 export type ClientConstructor = new (...args: unknown[]) => DialingClient;
@@ -27,6 +46,7 @@ export type ClientConstructor = new (...args: unknown[]) => DialingClient;
 interface PgPoolOptions {
   max: number;
   min?: number;
+  maxUses?: number;
   connectionTimeoutMillis?: number;
 }
 
@@ -35,13 +55,17 @@ export interface HookablePool extends PgPool {
   readonly options: PgPoolOptions;
   readonly ending: boolean;
   readonly ended: boolean;
-  Client?: ClientConstructor;
+  Client: ClientConstructor;
   Promise: PromiseConstructor;
   connect(callback?: ConnectCallback): unknown;
-  on(event: string, listener: (...args: never[]) => void): unknown;
-  removeListener(event: string, listener: (...args: never[]) => void): unknown;
-  /** Every open or dialing client. Tells dialing clients from used ones when a pool is already at work. */
+  query(...args: unknown[]): unknown;
+  on(event: string | symbol, listener: (...args: never[]) => void): unknown;
+  removeListener(event: string | symbol, listener: (...args: never[]) => void): unknown;
+  /** Every open or dialing client. Tells dialing clients from used ones, and which are gone. */
   readonly _clients?: readonly PgClient[];
+  readonly _idle?: readonly { readonly client: PgClient }[];
+  /** Clients whose lifetime is over. */
+  readonly _expired?: WeakSet<PgClient>;
 }
 
 /** Whether `value` has everything the hooks use. */
@@ -50,6 +74,8 @@ export function isPool(value: unknown): value is HookablePool {
   const pool = value as Partial<HookablePool>;
   return (
     typeof pool.connect === "function" &&
+    typeof pool.query === "function" &&
+    typeof pool.Client === "function" &&
     typeof pool.on === "function" &&
     typeof pool.removeListener === "function" &&
     typeof pool.totalCount === "number" &&

@@ -14,7 +14,6 @@ export interface ServerAddress {
  * creating a socket (or calling the application's `stream` factory).
  */
 export function serverAddress(pool: HookablePool): ServerAddress {
-  if (typeof pool.Client !== "function") return {};
   try {
     const { host, port, database } = new pool.Client({
       ...pool.options,

@@ -1,48 +1,47 @@
 import type { Attributes } from "@opentelemetry/api";
-import type { DurationRecorder } from "../metrics/histogram.ts";
-import {
-  DIAL_TIMEOUT,
-  errorType,
-  KNOWN_DIAL_FAILURES,
-  MAX_ERROR_TYPES,
-  OTHER_ERROR_TYPE,
-  timeoutType,
-} from "./dial-failure.ts";
-import { hookPool, type PoolObserver, type Settle } from "./hooks.ts";
+import type { Recorder } from "../metrics/histogram.ts";
+import type { ConnectionTarget } from "../server/own-connection.ts";
+import { CallSite } from "./call-site.ts";
+import type { CloseReason } from "./close-reason.ts";
+import type { Connection, Hold } from "./connection.ts";
+import { Connections } from "./connections.ts";
+import { DIAL_TIMEOUT, timeoutType } from "./dial-failure.ts";
+import { Dials } from "./dials.ts";
+import { type Caller, hookPool, type PoolObserver, type Settle } from "./hooks.ts";
+import type { NestedCheckouts } from "./nested-checkouts.ts";
 import { Peak } from "./peak.ts";
 import type { HookablePool, PgClient } from "./pg-types.ts";
+import { type PoolState, stateOf } from "./pool-state.ts";
 import type { PoolWatch } from "./pool-watch.ts";
+import { type Waiter, Waiters } from "./waiters.ts";
 
-/** What can be seen of a pool at one moment. Connections are split without overlap: total = idle + used + connecting. */
-export interface PoolState {
-  readonly total: number;
-  readonly idle: number;
-  readonly used: number;
-  readonly connecting: number;
-  readonly waiting: number;
-  readonly oldestWaitSeconds: number;
-  readonly limit: number;
-  readonly idleMin: number;
-  readonly poolSize: number;
-  readonly overflow: number;
-  readonly utilization: number;
-  readonly peakUsed: number;
-  readonly peakWaiting: number;
+/** Where the measurements of a watched pool go. Seconds, but for `reuse`: checkouts of a connection when it closes. */
+export interface PoolRecorders {
+  readonly wait: Recorder;
+  readonly use: Recorder;
+  readonly create: Recorder;
+  readonly reuse: Recorder;
 }
 
-/** Where a watched pool's durations go. */
-export interface PoolDurations {
-  readonly wait: DurationRecorder;
-  readonly use: DurationRecorder;
-  readonly create: DurationRecorder;
+/** What is worth saying at once. Called in the middle of the application's work: must not throw. */
+export interface PoolReports {
+  /** A connection given back after all, that had been reported as a leak. */
+  leakReturned(pool: WatchedPool, connection: Connection, hold: Hold): void;
+  releasedInTransaction(pool: WatchedPool, connection: Connection, hold: Hold): void;
+  nestedCheckout(pool: WatchedPool, outer: Hold, inner: CallSite | undefined): void;
+}
+
+/** What a watch works with besides the pool. */
+export interface WatchTools {
+  readonly recorders: PoolRecorders;
+  readonly reports: PoolReports;
+  readonly nesting: NestedCheckouts;
+  /** Whether to note where connections are asked for. */
+  readonly notesSites: boolean;
 }
 
 const now = performance.now.bind(performance);
 const MILLIS = 1000;
-
-interface Waiter {
-  readonly since: number;
-}
 
 /**
  * One pool under watch: plain numbers, nothing shared with other pools. State is read from the pool when somebody
@@ -53,70 +52,64 @@ export class WatchedPool implements PoolObserver {
   readonly attributes: Attributes;
   /** What the application holds. */
   readonly handle: PoolWatch;
-  readonly durations: PoolDurations;
+  readonly recorders: PoolRecorders;
+  /** How to reach the pool's server beside the pool: its class of clients as it was before the hooks. */
+  readonly target: ConnectionTarget;
 
   checkouts = 0;
   waits = 0;
   connects = 0;
   waitTimeouts = 0;
   dialTimeouts = 0;
-  /** By `error.type`. Bounded by MAX_ERROR_TYPES. */
-  readonly connectFailures: Map<string, number> = new Map(KNOWN_DIAL_FAILURES.map((type) => [type, 0]));
+  leaks = 0;
+  releasedInTransaction = 0;
 
   readonly #pool: HookablePool;
   readonly #poolSize: number | undefined;
-  readonly #openAtStart: number;
-  readonly #watchedSince = now();
-  readonly #unhook: () => void;
-  #detached = false;
-  #closesAtDetach = 0;
-
-  /** Dials under way and when they began (undefined: before the watch). Pruned by what the pool says it has. */
-  readonly #dialing = new Map<PgClient, number | undefined>();
-  /** Clients handed out since the watch began, and when. */
-  readonly #heldSince = new Map<PgClient, number>();
-  /** Callers that found neither an idle client nor room, in the order they came. A queue position needs no more. */
-  readonly #waiters = new Set<Waiter>();
-  /** Errors of dials already counted, so that the caller who receives one does not count it again. */
-  readonly #dialErrors = new WeakSet<object>();
+  readonly #tools: WatchTools;
+  readonly #dials: Dials;
+  readonly #connections: Connections;
+  readonly #waiters = new Waiters();
   readonly #peakUsed = new Peak();
   readonly #peakWaiting = new Peak();
+  readonly #unhook: () => void;
+  #isDetached = false;
+  #lastHandedOutAt = Number.NEGATIVE_INFINITY;
 
   constructor(
     pool: HookablePool,
     name: string,
     attributes: Attributes,
-    durations: PoolDurations,
     poolSize: number | undefined,
+    tools: WatchTools,
   ) {
     this.#pool = pool;
     this.name = name;
     this.attributes = attributes;
     this.handle = Object.freeze({ name, unwatch: () => this.detach() });
-    this.durations = durations;
+    this.recorders = tools.recorders;
+    this.target = { Client: pool.Client, options: pool.options };
     this.#poolSize = poolSize;
-    for (const client of pool._clients ?? []) {
-      const { _connecting, _connected } = client as { _connecting?: unknown; _connected?: unknown };
-      if (_connecting === true && _connected !== true) this.#dialing.set(client, undefined);
-    }
-    this.#openAtStart = pool.totalCount - this.#dialing.size;
+    this.#tools = tools;
+    this.#dials = new Dials(pool);
+    this.#connections = new Connections(pool, tools.recorders.reuse, (client) => this.#dials.has(client));
     this.#unhook = hookPool(pool, this);
   }
 
   /** True once the pool has ended or {@link detach} was called. */
   get isOver(): boolean {
-    return this.#detached || this.#pool.ended;
+    return this.#isDetached || this.#pool.ended;
   }
 
   /** Stops watching and leaves the pool as it was found. The counts stay readable. */
   detach(): void {
-    if (this.#detached) return;
-    this.#closesAtDetach = this.closes;
-    this.#detached = true;
+    if (this.#isDetached) return;
+    this.#connections.sweep();
+    this.#isDetached = true;
     this.#unhook();
-    this.#dialing.clear();
-    this.#heldSince.clear();
-    this.#waiters.clear();
+    this.#dials.forgetAll();
+    this.#connections.forgetAll();
+    this.#waiters.forgetAll();
   }
 
   isWatching(pool: object): boolean {
@@ -126,34 +119,30 @@ export class WatchedPool implements PoolObserver {
   // ── what the pool is doing now ──
 
   state(): PoolState {
-    const { totalCount: total, idleCount: idle, options } = this.#pool;
-    const connecting = this.#countDialing();
-    const used = total - idle - connecting;
-    const waiting = this.#countWaiting();
-    const limit = Number(options.max) || 0;
-    const idleMin = Number(options.min) || 0;
-    const poolSize = Math.min(this.#poolSize ?? (idleMin > 0 ? idleMin : limit), limit);
-    return {
-      total,
-      idle,
-      used,
-      connecting,
-      waiting,
-      oldestWaitSeconds: this.#oldestWaitSeconds(waiting),
-      limit,
-      idleMin,
-      poolSize,
-      overflow: Math.max(0, used - poolSize),
-      utilization: limit > 0 ? used / limit : 0,
-      peakUsed: this.#peakUsed.read(used),
-      peakWaiting: this.#peakWaiting.read(waiting),
-    };
+    return stateOf(this.#pool, this.#poolSize, {
+      connecting: this.#dials.count(),
+      dialFailing: this.#dials.failing(this.#lastHandedOutAt),
+      held: this.#connections.held(),
+      waiters: this.#waiters,
+      peakUsed: this.#peakUsed,
+      peakWaiting: this.#peakWaiting,
+    });
   }
 
-  /** Connections that were open once and are not any more. Needs no event: what was opened is open, or was closed. */
-  get closes(): number {
-    if (this.#detached) return this.#closesAtDetach;
-    return this.#openAtStart + this.connects - (this.#pool.totalCount - this.#countDialing());
+  /** Failed dials by `error.type`. */
+  get connectFailures(): ReadonlyMap<string, number> {
+    return this.#dials.failures;
+  }
+
+  /** Together they are all connections that were open once and are not any more. */
+  get closes(): ReadonlyMap<CloseReason, number> {
+    this.#connections.sweep();
+    return this.#connections.closes;
+  }
+
+  /** The connections handed out, each with its hold. */
+  held(): Iterable<Connection & { readonly hold: Hold }> {
+    return this.#connections.held();
   }
 
   /** Called by the sampler before it reads, see {@link Peak}. */
@@ -162,18 +151,8 @@ export class WatchedPool implements PoolObserver {
     this.#peakWaiting.closeWindow(this.#countWaiting());
   }
 
-  #countDialing(): number {
-    const clients = this.#pool._clients;
-    if (clients && this.#dialing.size > 0) {
-      for (const client of this.#dialing.keys()) {
-        if (!clients.includes(client)) this.#dialing.delete(client);
-      }
-    }
-    return this.#dialing.size;
-  }
-
   #countUsed(): number {
-    return this.#pool.totalCount - this.#pool.idleCount - this.#countDialing();
+    return this.#pool.totalCount - this.#pool.idleCount - this.#dials.count();
   }
 
   /** For one tick pg-pool queues callers it has an idle client for. They are not waiting. */
@@ -181,37 +160,28 @@ export class WatchedPool implements PoolObserver {
     return Math.max(0, this.#pool.waitingCount - this.#pool.idleCount);
   }
 
-  /** pg-pool serves its queue in order: who still waits is the youngest end of those who had to. */
-  #oldestWaitSeconds(waiting: number): number {
-    if (waiting === 0) return 0;
-    let toSkip = this.#waiters.size - waiting;
-    let since = this.#watchedSince;
-    if (toSkip >= 0) {
-      for (const waiter of this.#waiters) {
-        since = waiter.since;
-        if (toSkip-- === 0) break;
-      }
-    }
-    return (now() - since) / MILLIS;
-  }
-
   // ── what happens in the pool (PoolObserver) ──
 
-  requested(): Settle {
+  requested(caller: Caller | undefined): Settle {
     const pool = this.#pool;
+    const { nesting, notesSites, reports } = this.#tools;
     const since = now();
+    const site = caller && notesSites ? new CallSite(caller) : undefined;
+    const outer = nesting.holdOf(pool);
+    if (outer) reports.nestedCheckout(this, outer, site);
+    const entered = caller && nesting.enter(pool);
     let waiter: Waiter | undefined;
     const free = pool.idleCount + (pool.options.max - pool.totalCount) - pool.waitingCount;
     if (free <= 0) {
-      waiter = { since };
-      this.#waiters.add(waiter);
+      waiter = this.#waiters.enter(since, outer);
       this.waits++;
     }
     return (error, client) => {
-      if (this.#detached) return;
-      if (waiter) this.#waiters.delete(waiter);
-      if (error || client === undefined) this.#failed(error);
-      else this.#handedOut(client, since);
+      if (this.#isDetached) return;
+      if (waiter) this.#waiters.leave(waiter);
+      if (error || client === undefined) return this.#failed(error);
+      const hold = this.#handedOut(client, since, caller !== undefined, site);
+      entered?.(hold);
     };
   }
 
@@ -220,64 +190,69 @@ export class WatchedPool implements PoolObserver {
   }
 
   dialStarted(client: PgClient): void {
-    this.#dialing.set(client, now());
+    this.#dials.started(client);
   }
 
   dialFailed(client: PgClient, error: unknown): void {
-    if (this.#detached) return;
-    const since = this.#dialing.get(client);
-    this.#dialing.delete(client);
-    this.#countConnectFailure(this.#isDialTimeout(error, since) ? DIAL_TIMEOUT : errorType(error));
-    if (typeof error === "object" && error !== null) this.#dialErrors.add(error);
+    if (!this.#isDetached) this.#dials.failed(client, error);
   }
 
   connected(client: PgClient): void {
-    const since = this.#dialing.get(client);
-    this.#dialing.delete(client);
+    const since = this.#dials.succeeded(client);
     this.connects++;
-    if (since !== undefined) this.durations.create.record((now() - since) / MILLIS);
+    this.#connections.opened(client);
+    if (since !== undefined) this.recorders.create.record((now() - since) / MILLIS);
   }
 
-  released(client: PgClient): void {
-    const since = this.#heldSince.get(client);
-    // Not handed out to anybody: pg-pool releases idle clients whose lifetime is over as if they had been.
-    if (since === undefined) return;
-    this.#heldSince.delete(client);
-    this.durations.use.record((now() - since) / MILLIS);
+  released(client: PgClient, error: unknown): void {
+    const connection = this.#connections.get(client);
+    if (!connection) return;
+    const { hold } = connection;
+    // Without a hold nobody had it: pg-pool releases idle clients whose lifetime is over as if somebody had.
+    if (hold) this.#returned(connection, hold, error);
+    this.#connections.released(connection, error, hold);
   }
 
-  #handedOut(client: PgClient, requestedAt: number): void {
+  lost(client: PgClient): void {
+    this.#connections.lost(client);
+  }
+
+  removed(client: PgClient): void {
+    this.#connections.removed(client);
+  }
+
+  #handedOut(client: PgClient, requestedAt: number, isExplicit: boolean, site: CallSite | undefined): Hold {
     const at = now();
+    const hold: Hold = { since: at, isExact: true, isExplicit, site, isSuspected: false, isReleased: false };
+    const connection = this.#connections.get(client) ?? this.#connections.opened(client);
+    connection.hold = hold;
+    connection.checkouts++;
     this.checkouts++;
-    this.durations.wait.record((at - requestedAt) / MILLIS);
-    this.#heldSince.set(client, at);
+    this.#lastHandedOutAt = at;
+    this.recorders.wait.record((at - requestedAt) / MILLIS);
+    this.#waiters.moved(at);
     this.#peakUsed.raise(this.#countUsed());
+    return hold;
+  }
+
+  #returned(connection: Connection, hold: Hold, error: unknown): void {
+    const at = now();
+    connection.hold = undefined;
+    hold.isReleased = true;
+    if (hold.isExact) this.recorders.use.record((at - hold.since) / MILLIS);
+    this.#waiters.moved(at);
+    if (hold.isSuspected) this.#tools.reports.leakReturned(this, connection, hold);
+    // With an error the connection is closed, and the transaction with it.
+    if (!error && connection.isInTransaction) {
+      this.releasedInTransaction++;
+      this.#tools.reports.releasedInTransaction(this, connection, hold);
+    }
   }
 
   #failed(error: unknown): void {
     const timeout = timeoutType(error);
     if (timeout === DIAL_TIMEOUT) this.dialTimeouts++;
     else if (timeout !== undefined) this.waitTimeouts++;
-    else if (!this.#isCountedDial(error)) this.#countConnectFailure(errorType(error));
-  }
-
-  #isCountedDial(error: unknown): boolean {
-    return typeof error === "object" && error !== null && this.#dialErrors.has(error);
-  }
-
-  /** pg-pool gives up on a dial by destroying its socket, which reads like a connection lost. The clock tells. */
-  #isDialTimeout(error: unknown, since: number | undefined): boolean {
-    if (timeoutType(error) === DIAL_TIMEOUT) return true;
-    const limit = this.#pool.options.connectionTimeoutMillis;
-    if (!limit || since === undefined || (error as { code?: unknown } | null)?.code !== undefined)
-      return false;
-    // Timers and the clock differ by up to a millisecond.
-    return now() - since >= limit - 1;
-  }
-
-  #countConnectFailure(type: string): void {
-    const failures = this.connectFailures;
-    const known = failures.has(type) || failures.size < MAX_ERROR_TYPES ? type : OTHER_ERROR_TYPE;
-    failures.set(known, (failures.get(known) ?? 0) + 1);
+    else this.#dials.callerFailed(error);
   }
 }

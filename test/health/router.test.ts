@@ -91,7 +91,9 @@ test("with several pools the top sums them up and takes the worst status; nothin
       { name: "reports", status: "critical", in_use: 2, pending: 1, usage_percent: 100 },
     ],
   });
-  expect(body.pools[1].verdict).toMatch(/^reports: 2\/2 in use, 1 waiting \(oldest \d+\.\d s\); exhausted$/);
+  expect(body.pools[1].verdict).toMatch(
+    /^reports: 2\/2 in use, 1 waiting \(oldest \d+\.\d s\); exhausted: raise max or look for long holds$/,
+  );
 
   await request(makeApp(scope)).get("/health").expect(503);
   const one = await request(makeApp(scope)).get("/health/database/orders").expect(200);

@@ -1,15 +1,11 @@
 import type pg from "pg";
 import { expect, inject, test, vi } from "vitest";
-import type { PoolReading } from "../../src/index.ts";
+import type { Poolscope } from "../../src/index.ts";
 import { isOldestPg } from "../support/pg.ts";
-import { CLOSED_PORT, makePool, makeScope } from "../support/pools.ts";
+import { CLOSED_PORT, makePool, makeScope, read as readPool } from "../support/pools.ts";
 import { until } from "../support/until.ts";
 
-async function read(scope: ReturnType<typeof makeScope>, pool = "orders"): Promise<PoolReading> {
-  const reading = (await scope.readings()).find((candidate) => candidate.pool === pool);
-  if (!reading) throw new Error(`no reading of ${pool}`);
-  return reading;
-}
+const read = (scope: Poolscope, pool = "orders") => readPool(scope, pool);
 
 test("these tests run on the pg they say they run on", () => {
   // Arrived with pg-pool 3.8.

@@ -1,6 +1,6 @@
 import type pg from "pg";
 import { afterEach, inject } from "vitest";
-import { type Poolscope, type PoolscopeOptions, poolscope } from "../../src/index.ts";
+import { type AssessedReading, type Poolscope, type PoolscopeOptions, poolscope } from "../../src/index.ts";
 import { PgPool } from "./pg.ts";
 
 const pools: pg.Pool[] = [];
@@ -18,11 +18,18 @@ export function makePool(options: pg.PoolConfig = {}): pg.Pool {
   return pool;
 }
 
-/** A scope that never samples by itself, unless told. Shut down after the test. */
+/** A scope that never samples or connects by itself, unless told. Shut down after the test. */
 export function makeScope(options: PoolscopeOptions = {}): Poolscope {
-  const scope = poolscope({ sampleIntervalMillis: 0, ...options });
+  const scope = poolscope({ sampleIntervalMillis: 0, processes: 0, ...options });
   scopes.push(scope);
   return scope;
+}
+
+/** One fresh reading of one pool. */
+export async function read(scope: Poolscope, pool: string): Promise<AssessedReading> {
+  const reading = (await scope.readings()).find((candidate) => candidate.pool === pool);
+  if (!reading) throw new Error(`no reading of ${pool}`);
+  return reading;
 }
 
 /** A port on loopback where nobody listens. */

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { BucketHistogram } from "../../src/metrics/histogram.ts";
-import { summarize } from "../../src/readings/duration-summary.ts";
+import { summarize } from "../../src/readings/distribution.ts";
 import { errorType, failureCause, timeoutType } from "../../src/watch/dial-failure.ts";
 import { Peak } from "../../src/watch/peak.ts";
 

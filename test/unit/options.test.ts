@@ -30,10 +30,7 @@ const deltaReader = new PeriodicExportingMetricReader({
 const meterProvider = new MeterProvider();
 
 test.each([
-  [
-    7,
-    "Expected `options` to be an object with `serviceName`, `meterProvider`, `reader`, `otlp`, `logger`, `thresholds`, `usageAlert`, `sampleIntervalMillis`, `historySize`, `collectTimeoutMillis`, got a number",
-  ],
+  [7, /^Expected `options` to be an object with `serviceName`, .*, got a number$/],
   [null, /^Expected `options` to be an object .*, got `null`$/],
   [[], /got an array$/],
   [
@@ -81,6 +78,10 @@ test.each([
     { collectTimeoutMillis: Number.POSITIVE_INFINITY },
     /^Expected `collectTimeoutMillis` to be a whole number/,
   ],
+  [{ nestedCheckouts: true }, 'Expected `nestedCheckouts` to be "off" or "warn", got `true` (boolean)'],
+  [{ leakAfterMillis: 5 }, /^Expected `leakAfterMillis` to be a whole number from 10 to 2147483647, or 0/],
+  [{ processes: -1 }, /^Expected `processes` to be a whole number from 1 to 100000, or 0/],
+  [{ stuckAfterMillis: 0 }, /^Expected `stuckAfterMillis` to be a whole number from 1/],
   [
     { logger: { warn() {} } },
     "Expected `logger` to be an object with the methods `debug`, `info`, `warn` and `error`, got an object",

@@ -1,4 +1,4 @@
-import type { DurationSummary } from "./pool-reading.ts";
+import type { DistributionSummary } from "./pool-reading.ts";
 
 /** Bucket counts of one series at one moment, cumulative since the watch began. */
 export interface Buckets {
@@ -10,7 +10,7 @@ export interface Buckets {
 export const NO_BUCKETS: Buckets = { boundaries: [], counts: [], sum: 0 };
 
 /** What came between two moments of one series. */
-export function summarize(now: Buckets, before: Buckets = NO_BUCKETS): DurationSummary {
+export function summarize(now: Buckets, before: Buckets = NO_BUCKETS): DistributionSummary {
   const counts = now.counts.map((count, bucket) => count - (before.counts[bucket] ?? 0));
   const count = counts.reduce((total, value) => total + value, 0);
   if (count === 0) return Object.freeze({ count: 0, sum: 0 });

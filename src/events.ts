@@ -1,0 +1,75 @@
+import { EventEmitter } from "node:events";
+import type { Logger } from "./logger.ts";
+
+/** A connection that was handed out, as events tell of it. What is not known is absent. */
+export interface HeldConnection {
+  /** The pool's name. */
+  readonly pool: string;
+  readonly heldSeconds: number;
+  /** Where it was asked for, like `src/reports.ts:41`. */
+  readonly site?: string;
+  /** The application's frames, innermost first. */
+  readonly stack: readonly string[];
+  /** The statement finished last, like `SELECT`: the server's word for it, never its text. */
+  readonly lastVerb?: string;
+  /** The backend's process id, `pid` of `pg_stat_activity`. */
+  readonly processId?: number;
+}
+
+/** A caller asked for a second connection of a pool while it held one. */
+export interface NestedCheckout {
+  readonly pool: string;
+  /** Where the connection it holds was asked for. */
+  readonly outerSite?: string;
+  readonly outerStack: readonly string[];
+  /** Where it asks for another; absent for `pool.query`. */
+  readonly innerSite?: string;
+  readonly innerStack: readonly string[];
+}
+
+/** The events of a scope and what they carry. */
+export interface PoolscopeEvents {
+  /** A connection has been held for longer than `leakAfterMillis`. Once for each. */
+  leak: HeldConnection;
+  /** A connection reported as a leak was returned after all. */
+  leakReturned: HeldConnection;
+  /** A connection was released inside a transaction. */
+  releasedInTransaction: HeldConnection;
+  /** Once for each pair of places in the application's code. */
+  nestedCheckout: NestedCheckout;
+}
+
+export const EVENT_NAMES: readonly (keyof PoolscopeEvents)[] = [
+  "leak",
+  "leakReturned",
+  "releasedInTransaction",
+  "nestedCheckout",
+];
+
+/** Tells listeners, and keeps what they throw away from everything else. */
+export class Events {
+  readonly #emitter = new EventEmitter().setMaxListeners(0);
+  readonly #logger: Logger;
+
+  constructor(logger: Logger) {
+    this.#logger = logger;
+  }
+
+  /** @returns Takes the listener away again. */
+  on<E extends keyof PoolscopeEvents>(event: E, listener: (data: PoolscopeEvents[E]) => void): () => void {
+    const guarded = (data: PoolscopeEvents[E]) => {
+      try {
+        listener(data);
+      } catch (error) {
+        const reason = error instanceof Error ? error.message : String(error);
+        this.#logger.error(`poolscope - a listener of "${event}" threw: ${reason}`);
+      }
+    };
+    this.#emitter.on(event, guarded);
+    return () => void this.#emitter.off(event, guarded);
+  }
+
+  emit<E extends keyof PoolscopeEvents>(event: E, data: PoolscopeEvents[E]): void {
+    this.#emitter.emit(event, Object.freeze(data));
+  }
+}

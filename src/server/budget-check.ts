@@ -1,0 +1,55 @@
+import type { Logger } from "../logger.ts";
+import { ATTR_SERVER_ADDRESS, ATTR_SERVER_PORT } from "../metrics/semconv.ts";
+import type { PoolRegistry } from "../watch/registry.ts";
+import { budgetAdvice, type ConnectionBudget, connectionBudgets } from "./connection-budget.ts";
+
+/** Pools are mostly watched one after the other: they are looked at together. */
+const SETTLE_MILLIS = 1_000;
+const TIMEOUT_MILLIS = 5_000;
+
+/** Compares what the watched pools may open with what their servers give: when asked, and once after watching began. */
+export class BudgetCheck {
+  readonly #registry: PoolRegistry;
+  readonly #processes: number;
+  readonly #logger: Logger;
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(registry: PoolRegistry, processes: number, logger: Logger) {
+    this.#registry = registry;
+    this.#processes = processes;
+    this.#logger = logger;
+    if (processes > 0) registry.onAdd(() => this.#schedule());
+  }
+
+  budgets(): Promise<ConnectionBudget[]> {
+    const pools = this.#registry.all().map((pool) => {
+      const { [ATTR_SERVER_ADDRESS]: host = "localhost", [ATTR_SERVER_PORT]: port } = pool.attributes;
+      const server = port === undefined ? String(host) : `${host}:${port}`;
+      return { name: pool.name, max: pool.state().limit, server, target: pool.target };
+    });
+    return connectionBudgets(pools, Math.max(1, this.#processes), TIMEOUT_MILLIS);
+  }
+
+  stop(): void {
+    clearTimeout(this.#timer);
+  }
+
+  #schedule(): void {
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => void this.#compare(), SETTLE_MILLIS);
+    this.#timer.unref();
+  }
+
+  async #compare(): Promise<void> {
+    try {
+      for (const budget of await this.budgets()) {
+        const advice = budgetAdvice(budget);
+        if (advice) this.#logger.warn(`poolscope - ${advice}`);
+      }
+    } catch (error) {
+      // A server that cannot be asked is told of by health, and loudly enough by the application.
+      const type = (error as { code?: string }).code ?? (error instanceof Error ? error.name : typeof error);
+      this.#logger.debug(`poolscope - the connection budget could not be compared (${type})`);
+    }
+  }
+}

@@ -1,0 +1,61 @@
+import type { Activity, TransactionStatus } from "../watch/connection.ts";
+import type { WatchedPool } from "../watch/watched-pool.ts";
+import { type ServerActivity, serverActivity } from "./server-activity.ts";
+
+/** One connection in somebody's hands. What is not known is absent. */
+export interface Holder {
+  readonly pool: string;
+  /** For a hold older than the watch: since the watch began. */
+  readonly heldSeconds: number;
+  /** What it was asked for by: `connect()`, to be released by the application, or `pool.query`, which releases itself. */
+  readonly via: "connect" | "query";
+  /** Where it was asked for, like `src/reports.ts:41`; of `connect()` only. */
+  readonly site?: string;
+  /** The application's frames there, innermost first. */
+  readonly stack: readonly string[];
+  /** What the client says it is doing. */
+  readonly activity: Activity;
+  /** The protocol's status: `I` idle, `T` in a transaction, `E` in a failed one. */
+  readonly transactionStatus?: TransactionStatus;
+  /** The statement finished last, like `SELECT`. */
+  readonly lastVerb?: string;
+  /** `pid` of `pg_stat_activity`. */
+  readonly processId?: number;
+  /** What the server says, with `joinServer: true` and where it knows the process. */
+  readonly server?: ServerActivity;
+}
+
+/** Who holds the pool's connections now, longest first. */
+export function holdersOf(pool: WatchedPool): Holder[] {
+  const at = performance.now();
+  const holders = [...pool.held()].map((connection): Holder => {
+    const { hold, activity, transactionStatus, lastVerb, processId } = connection;
+    const site = hold.site?.location;
+    return {
+      pool: pool.name,
+      heldSeconds: (at - hold.since) / 1000,
+      via: hold.isExplicit || !hold.isExact ? "connect" : "query",
+      ...(site && { site }),
+      stack: hold.site?.frames ?? [],
+      activity,
+      ...(transactionStatus && { transactionStatus }),
+      ...(lastVerb && { lastVerb }),
+      ...(processId && { processId }),
+    };
+  });
+  return holders.sort((one, other) => other.heldSeconds - one.heldSeconds);
+}
+
+/** Adds what the server says of each holder's backend. Rejects when the server cannot be asked. */
+export async function joinServer(
+  pool: WatchedPool,
+  holders: Holder[],
+  timeoutMillis: number,
+): Promise<Holder[]> {
+  const processIds = holders.flatMap(({ processId }) => processId ?? []);
+  const known = await serverActivity(pool.target, processIds, timeoutMillis);
+  return holders.map((holder) => {
+    const server = known.get(holder.processId ?? Number.NaN);
+    return server ? { ...holder, server } : holder;
+  });
+}

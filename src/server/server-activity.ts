@@ -1,0 +1,60 @@
+import { type ConnectionTarget, type TextRow, withOwnConnection } from "./own-connection.ts";
+
+/** What the server says one of its connections is doing. */
+export interface ServerActivity {
+  /** As in `pg_stat_activity`: `active`, `idle`, `idle in transaction` … Undefined where the user may not see it. */
+  readonly state: string | undefined;
+  /** What it waits for, if anything: `Lock`, `IO`, `Client` … */
+  readonly waitEventType?: string;
+  readonly waitEvent?: string;
+  /** When its present query began, or the last one if it is not active. ISO 8601. */
+  readonly queryStart?: string;
+  /** When `state` last changed. ISO 8601. */
+  readonly stateChange?: string;
+  /** Process ids of those that hold, or are ahead in the queue for, the lock it wants. 0 is a prepared transaction. */
+  readonly blockedBy: readonly number[];
+}
+
+/**
+ * The text of the queries is left where it is: it may hold secrets. The lock manager is asked only about those who
+ * wait for a lock, since each `pg_blocking_pids()` holds it up for a moment; and about those whose state is hidden.
+ * See https://www.postgresql.org/docs/current/monitoring-stats.html#MONITORING-PG-STAT-ACTIVITY-VIEW
+ */
+const ACTIVITY = `
+  SELECT pid::text AS pid, state, wait_event_type, wait_event,
+    to_char(query_start AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS query_start,
+    to_char(state_change AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS state_change,
+    CASE WHEN wait_event_type = 'Lock' OR state IS NULL
+      THEN array_to_string(pg_blocking_pids(pid), ',') END AS blocked_by
+  FROM pg_stat_activity WHERE pid = ANY ($1::int[])`;
+
+/**
+ * What the server says of these of its processes, by process id; those it does not know are left out. A user who is
+ * not a member of `pg_read_all_stats` sees only who blocks other users' processes.
+ *
+ * Rejects when the server cannot be asked within `timeoutMillis`.
+ */
+export async function serverActivity(
+  target: ConnectionTarget,
+  processIds: readonly number[],
+  timeoutMillis: number,
+): Promise<Map<number, ServerActivity>> {
+  if (processIds.length === 0) return new Map();
+  const { rows } = await withOwnConnection(target, timeoutMillis, (server) =>
+    server.query(ACTIVITY, [processIds]),
+  );
+  return new Map(rows.map((row) => [Number(row["pid"]), activity(row)]));
+}
+
+function activity(row: TextRow): ServerActivity {
+  const { state, wait_event_type, wait_event, query_start, state_change, blocked_by } = row;
+  return {
+    state: state ?? undefined,
+    ...(wait_event_type && { waitEventType: wait_event_type }),
+    ...(wait_event && { waitEvent: wait_event }),
+    ...(query_start && { queryStart: query_start }),
+    ...(state_change && { stateChange: state_change }),
+    // Parallel workers show as their leader, each of them once more.
+    blockedBy: blocked_by ? [...new Set(blocked_by.split(",").map(Number))] : [],
+  };
+}

@@ -1,0 +1,66 @@
+import type { Connection, Hold } from "./connection.ts";
+import type { HookablePool } from "./pg-types.ts";
+
+/** Why a connection was closed. A closed set: it becomes a label. */
+export type CloseReason =
+  | "lifetime"
+  | "idle"
+  | "max_uses"
+  | "query_error"
+  | "connection_lost"
+  | "released_with_error"
+  | "ping_failed"
+  | "half_open"
+  | "pool_end"
+  | "other";
+
+const REASONS: readonly CloseReason[] = [
+  "lifetime",
+  "idle",
+  "max_uses",
+  "query_error",
+  "connection_lost",
+  "released_with_error",
+  "ping_failed",
+  "half_open",
+  "pool_end",
+  "other",
+];
+
+/** Every reason is there from the start, at 0. */
+export function noCloses(): Map<CloseReason, number> {
+  return new Map(REASONS.map((reason) => [reason, 0]));
+}
+
+/**
+ * Whether pg-pool will close the client it is taking back, and why: the conditions of its `_release`, which emits
+ * `release` just before it looks at them. Undefined: it keeps the client.
+ * https://github.com/brianc/node-postgres/blob/master/packages/pg-pool/index.js
+ */
+export function closeReasonAtRelease(
+  pool: HookablePool,
+  { client }: Connection,
+  error: unknown,
+  hold: Hold | undefined,
+): CloseReason | undefined {
+  if (error) {
+    if (client._queryable === false || client._ending === true || meansLost(error)) return "connection_lost";
+    // Without a hold it was never handed out: `verify` refused it.
+    if (!hold) return "other";
+    return hold.isExplicit || !hold.isExact ? "released_with_error" : "query_error";
+  }
+  if (pool.ending) return "pool_end";
+  if (client._queryable === false || client._ending === true) return "connection_lost";
+  const { maxUses } = pool.options;
+  if (maxUses !== undefined && (client._poolUseCount ?? 0) >= maxUses) return "max_uses";
+  // Without a hold it is the release that pg-pool makes up for an idle client whose lifetime is over.
+  if (pool._expired?.has(client) ?? !hold) return "lifetime";
+  return undefined;
+}
+
+/** SQLSTATE classes 08 and 57P01 to 57P03: the server closes the connection after these. */
+function meansLost(error: unknown): boolean {
+  const { code, message } = error as { code?: unknown; message?: unknown };
+  if (typeof code === "string") return /^(08...|57P0[123]|ECONNRESET|EPIPE|ETIMEDOUT)$/.test(code);
+  return typeof message === "string" && message.startsWith("Connection terminated");
+}

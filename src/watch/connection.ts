@@ -1,0 +1,91 @@
+import type { CallSite } from "./call-site.ts";
+import type { HookableClient, PgClient } from "./pg-types.ts";
+
+/** A connection in somebody's hands. */
+export interface Hold {
+  /** `performance.now()` when it was handed out; when the watch began for holds older than that. */
+  readonly since: number;
+  /** Whether `since` is when it was handed out. */
+  readonly isExact: boolean;
+  /** By `connect()`, and so for the application to release; otherwise `pool.query` has it. */
+  readonly isExplicit: boolean;
+  readonly site: CallSite | undefined;
+  /** Reported as a leak. */
+  isSuspected: boolean;
+  isReleased: boolean;
+}
+
+/** What a holder does with its connection. */
+export type Activity = "executing" | "idle_in_transaction" | "idle";
+
+/** ReadyForQuery's status byte: idle, in a transaction, in a failed transaction. */
+export type TransactionStatus = "I" | "T" | "E";
+
+/** One open connection of a watched pool. */
+export class Connection {
+  readonly client: HookableClient;
+  checkouts = 0;
+  hold: Hold | undefined;
+  /** The connection broke while nobody held it. */
+  isLost = false;
+
+  /** The command tag of the last finished statement: "SELECT 3", "BEGIN". The server's words, never the query's. */
+  #lastTag: string | undefined;
+  #lastStatus: TransactionStatus | undefined;
+  readonly #forget: () => void;
+
+  constructor(client: PgClient) {
+    this.client = client as HookableClient;
+    this.#forget = this.#listen();
+  }
+
+  /** Lets go of the client. */
+  forget(): void {
+    this.#forget();
+  }
+
+  get activity(): Activity {
+    if (this.client.readyForQuery === false) return "executing";
+    return this.isInTransaction ? "idle_in_transaction" : "idle";
+  }
+
+  get isInTransaction(): boolean {
+    const status = this.transactionStatus;
+    return status === "T" || status === "E";
+  }
+
+  /** Undefined where the client does not tell. */
+  get transactionStatus(): TransactionStatus | undefined {
+    const { client } = this;
+    if (typeof client.getTransactionStatus !== "function") return this.#lastStatus;
+    return client.getTransactionStatus() ?? undefined;
+  }
+
+  /** Like `SELECT`: of the statement finished last. */
+  get lastVerb(): string | undefined {
+    return /^[A-Z]+/.exec(this.#lastTag ?? "")?.[0];
+  }
+
+  get processId(): number | undefined {
+    return this.client.processID ?? undefined;
+  }
+
+  #listen(): () => void {
+    const wire = this.client.connection;
+    if (typeof wire?.on !== "function" || typeof wire.removeListener !== "function") return () => {};
+    const onCommand = (message?: { text?: string }) => {
+      this.#lastTag = message?.text;
+    };
+    const onReady = (message?: { status?: TransactionStatus }) => {
+      this.#lastStatus = message?.status;
+    };
+    wire.on("commandComplete", onCommand);
+    // Clients tell their transaction status since pg 8.21.
+    const mustListen = typeof this.client.getTransactionStatus !== "function";
+    if (mustListen) wire.on("readyForQuery", onReady);
+    return () => {
+      wire.removeListener("commandComplete", onCommand);
+      if (mustListen) wire.removeListener("readyForQuery", onReady);
+    };
+  }
+}

@@ -1,0 +1,93 @@
+import type { Recorder } from "../metrics/histogram.ts";
+import { type CloseReason, closeReasonAtRelease, noCloses } from "./close-reason.ts";
+import { Connection, type Hold } from "./connection.ts";
+import type { HookablePool, PgClient } from "./pg-types.ts";
+
+/**
+ * The open connections of one pool: who holds which, and why those that are gone were closed. Every connection that
+ * was ever here is open, or counted under one reason: nothing is missing and nothing is counted twice.
+ */
+export class Connections {
+  readonly closes: Map<CloseReason, number> = noCloses();
+  readonly #pool: HookablePool;
+  readonly #reuse: Recorder;
+  readonly #open = new Map<PgClient, Connection>();
+
+  /** @param isDialing Clients of a pool already at work that are no connections yet. */
+  constructor(pool: HookablePool, reuse: Recorder, isDialing: (client: PgClient) => boolean) {
+    this.#pool = pool;
+    this.#reuse = reuse;
+    const idle = new Set(pool._idle?.map(({ client }) => client));
+    for (const client of pool._clients ?? []) {
+      if (isDialing(client)) continue;
+      const connection = this.opened(client);
+      // Held since before the watch: by whom and since when is not known.
+      if (pool._idle && !idle.has(client)) connection.hold = heldSinceBefore();
+    }
+  }
+
+  opened(client: PgClient): Connection {
+    const connection = new Connection(client);
+    this.#open.set(client, connection);
+    return connection;
+  }
+
+  get(client: PgClient): Connection | undefined {
+    return this.#open.get(client);
+  }
+
+  /** Connections in somebody's hands. */
+  *held(): Generator<Connection & { readonly hold: Hold }> {
+    for (const connection of this.#open.values()) {
+      if (connection.hold) yield connection as Connection & { readonly hold: Hold };
+    }
+  }
+
+  /** pg-pool is about to take a client back, or to close it. `hold` is what it was held under. */
+  released(connection: Connection, error: unknown, hold: Hold | undefined): void {
+    const reason = closeReasonAtRelease(this.#pool, connection, error, hold);
+    if (reason) this.#close(connection, reason);
+  }
+
+  /** An idle connection broke. */
+  lost(client: PgClient): void {
+    const connection = this.#open.get(client);
+    if (connection) this.#close(connection, "connection_lost");
+  }
+
+  /** pg-pool says goodbye to a client. Late: counted already, unless the pool does not show its clients. */
+  removed(client: PgClient): void {
+    const connection = this.#open.get(client);
+    if (connection) this.#close(connection, this.#pool.ending ? "pool_end" : "idle");
+  }
+
+  /** What left the pool without an event: idle connections whose time is up, or whose pool ends. */
+  sweep(): void {
+    const clients = this.#pool._clients;
+    if (!clients) return;
+    for (const client of this.#open.keys()) if (!clients.includes(client)) this.removed(client);
+  }
+
+  forgetAll(): void {
+    for (const connection of this.#open.values()) connection.forget();
+    this.#open.clear();
+  }
+
+  #close(connection: Connection, reason: CloseReason): void {
+    this.#open.delete(connection.client);
+    connection.forget();
+    this.closes.set(reason, (this.closes.get(reason) ?? 0) + 1);
+    this.#reuse.record(connection.checkouts);
+  }
+}
+
+function heldSinceBefore(): Hold {
+  return {
+    since: performance.now(),
+    isExact: false,
+    isExplicit: false,
+    site: undefined,
+    isSuspected: false,
+    isReleased: false,
+  };
+}

@@ -1,0 +1,105 @@
+import {
+  DIAL_TIMEOUT,
+  errorType,
+  KNOWN_DIAL_FAILURES,
+  MAX_ERROR_TYPES,
+  OTHER_ERROR_TYPE,
+  timeoutType,
+} from "./dial-failure.ts";
+import type { DialingClient, HookablePool, PgClient } from "./pg-types.ts";
+
+const FAILURE_MATTERS_MILLIS = 30_000;
+
+/** The connections one pool is opening, and what came of those that failed. */
+export class Dials {
+  /** By `error.type`. Bounded by MAX_ERROR_TYPES. */
+  readonly failures: Map<string, number> = new Map(KNOWN_DIAL_FAILURES.map((type) => [type, 0]));
+  readonly #pool: HookablePool;
+  /** Since when; undefined for dials older than the watch. */
+  readonly #underWay = new Map<PgClient, number | undefined>();
+  #lastFailure: { readonly type: string; readonly at: number } | undefined;
+  /** Errors counted already, so that the caller who is given one does not count it again. */
+  readonly #counted = new WeakSet<object>();
+
+  constructor(pool: HookablePool) {
+    this.#pool = pool;
+    for (const client of (pool._clients ?? []) as readonly DialingClient[]) {
+      if (client._connecting === true && client._connected !== true) this.#underWay.set(client, undefined);
+    }
+  }
+
+  /** How many there are. Dials that pg-pool has given up by itself leave no event: the pool's own list decides. */
+  count(): number {
+    const clients = this.#pool._clients;
+    if (clients && this.#underWay.size > 0) {
+      for (const client of this.#underWay.keys()) {
+        if (!clients.includes(client)) this.#underWay.delete(client);
+      }
+    }
+    return this.#underWay.size;
+  }
+
+  has(client: PgClient): boolean {
+    return this.#underWay.has(client);
+  }
+
+  started(client: PgClient): void {
+    this.#underWay.set(client, performance.now());
+  }
+
+  /**
+   * The `error.type` of the last dial, if that failed and still matters: since then nothing could be handed out, or it
+   * was not long ago.
+   */
+  failing(lastHandedOutAt: number): string | undefined {
+    const last = this.#lastFailure;
+    if (!last) return undefined;
+    const isRecent = performance.now() - last.at < FAILURE_MATTERS_MILLIS;
+    return isRecent || lastHandedOutAt < last.at ? last.type : undefined;
+  }
+
+  /** @returns When it had begun, if that is known. */
+  succeeded(client: PgClient): number | undefined {
+    this.#lastFailure = undefined;
+    return this.#end(client);
+  }
+
+  #end(client: PgClient): number | undefined {
+    const since = this.#underWay.get(client);
+    this.#underWay.delete(client);
+    return since;
+  }
+
+  failed(client: PgClient, error: unknown): void {
+    const since = this.#end(client);
+    this.#count(this.#isTimeout(error, since) ? DIAL_TIMEOUT : errorType(error));
+    if (typeof error === "object" && error !== null) this.#counted.add(error);
+  }
+
+  /** A caller got an error that is no timeout: of its dial, which is counted, or of a hook around it. */
+  callerFailed(error: unknown): void {
+    const isCounted = typeof error === "object" && error !== null && this.#counted.has(error);
+    if (!isCounted) this.#count(errorType(error));
+  }
+
+  forgetAll(): void {
+    this.#underWay.clear();
+  }
+
+  /** pg-pool gives up on a dial by destroying its socket, which reads like a connection lost. The clock tells. */
+  #isTimeout(error: unknown, since: number | undefined): boolean {
+    if (timeoutType(error) === DIAL_TIMEOUT) return true;
+    const limit = this.#pool.options.connectionTimeoutMillis;
+    if (!limit || since === undefined || (error as { code?: unknown } | null)?.code !== undefined)
+      return false;
+    // Timers and the clock differ by up to a millisecond.
+    return performance.now() - since >= limit - 1;
+  }
+
+  #count(type: string): void {
+    const isNamed = this.failures.has(type) || this.failures.size < MAX_ERROR_TYPES;
+    const name = isNamed ? type : OTHER_ERROR_TYPE;
+    this.failures.set(name, (this.failures.get(name) ?? 0) + 1);
+    this.#lastFailure = { type, at: performance.now() };
+  }
+}

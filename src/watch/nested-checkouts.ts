@@ -1,0 +1,48 @@
+import { AsyncLocalStorage } from "node:async_hooks";
+import type { Hold } from "./connection.ts";
+
+/** What an asynchronous flow of the application holds: a chain, innermost first. */
+interface Frame {
+  readonly pool: object;
+  /** Undefined until the connection is handed out. */
+  hold: Hold | undefined;
+  readonly outer: Frame | undefined;
+}
+
+/** Tells whether a flow that asks for a connection holds one of the same pool already. */
+export interface NestedCheckouts {
+  /** What the present flow holds of `pool`. */
+  holdOf(pool: object): Hold | undefined;
+  /** The present flow asks for a connection; call the result with the hold when it gets one. */
+  enter(pool: object): (hold: Hold) => void;
+}
+
+/** Looks for nothing and costs nothing. */
+export const noNestedCheckouts: NestedCheckouts = { holdOf: () => undefined, enter: () => () => {} };
+
+/**
+ * Follows flows with AsyncLocalStorage. A flow that is started while another, begun in the same tick, still waits for
+ * its connection is not inside that one: `Promise.all([load(), load()])` is no nesting. What cannot be told apart is a
+ * flow started between another's request and its first `await`, which asks only later: it may be warned of for nothing.
+ */
+export class TrackedNesting implements NestedCheckouts {
+  readonly #flow = new AsyncLocalStorage<Frame | undefined>();
+
+  holdOf(pool: object): Hold | undefined {
+    for (let frame = this.#flow.getStore(); frame; frame = frame.outer) {
+      if (frame.pool === pool && frame.hold && !frame.hold.isReleased) return frame.hold;
+    }
+    return undefined;
+  }
+
+  enter(pool: object): (hold: Hold) => void {
+    let outer = this.#flow.getStore();
+    // What is over is dropped, so that a loop does not grow a chain; what is pending is a sibling's.
+    while (outer && (!outer.hold || outer.hold.isReleased)) outer = outer.outer;
+    const frame: Frame = { pool, hold: undefined, outer };
+    this.#flow.enterWith(frame);
+    return (hold) => {
+      frame.hold = hold;
+    };
+  }
+}

@@ -1,0 +1,111 @@
+import type { Events, HeldConnection, NestedCheckout } from "../events.ts";
+import type { Logger } from "../logger.ts";
+import type { CallSite } from "./call-site.ts";
+import type { Connection, Hold } from "./connection.ts";
+import type { PoolReports, WatchedPool } from "./watched-pool.ts";
+
+/** One place in the code is complained of once in this time; the counters count every case. */
+const QUIET_MILLIS = 60_000;
+/** More places than this are not told apart: the memory stays bounded. */
+const MAX_PLACES = 1_000;
+
+/** Says in the log and as an event what should not wait for somebody to look. */
+export class SpokenReports implements PoolReports {
+  readonly #logger: Logger;
+  readonly #events: Events;
+  /** When a place was complained of last. */
+  readonly #said = new Map<string, number>();
+
+  constructor(logger: Logger, events: Events) {
+    this.#logger = logger;
+    this.#events = events;
+  }
+
+  leak(pool: WatchedPool, connection: Connection, hold: Hold): void {
+    const held = describe(pool, connection, hold);
+    this.#logger.warn(
+      `${pool.name} - suspected leak: a connection has been held for ${seconds(held)}${at(held.site)} ` +
+        `(${connection.activity.replaceAll("_", " ")}${last(held)}); release it in a finally block${trace(held.stack)}`,
+    );
+    this.#events.emit("leak", held);
+  }
+
+  leakReturned(pool: WatchedPool, connection: Connection, hold: Hold): void {
+    const held = describe(pool, connection, hold);
+    this.#logger.info(
+      `${pool.name} - the connection suspected as a leak${at(held.site)} was returned after ${seconds(held)}`,
+    );
+    this.#events.emit("leakReturned", held);
+  }
+
+  releasedInTransaction(pool: WatchedPool, connection: Connection, hold: Hold): void {
+    const held = describe(pool, connection, hold);
+    if (this.#isNews(`transaction ${pool.name} ${held.site}`)) {
+      this.#logger.warn(
+        `${pool.name} - a connection${at(held.site)} was released inside a transaction${last(held, " (", ")")}; ` +
+          "its next holder finds it open: COMMIT or ROLLBACK before the release",
+      );
+    }
+    this.#events.emit("releasedInTransaction", held);
+  }
+
+  nestedCheckout(pool: WatchedPool, outer: Hold, inner: CallSite | undefined): void {
+    const outerSite = outer.site?.location;
+    const innerSite = inner?.location;
+    if (!this.#isNews(`nested ${pool.name} ${outerSite} ${innerSite}`, Number.POSITIVE_INFINITY)) return;
+    const nested: NestedCheckout = {
+      pool: pool.name,
+      ...(outerSite && { outerSite }),
+      outerStack: outer.site?.frames ?? [],
+      ...(innerSite && { innerSite }),
+      innerStack: inner?.frames ?? [],
+    };
+    this.#logger.warn(
+      `${pool.name} - nested checkout: a caller that holds a connection${at(outerSite)} asks for another` +
+        `${innerSite ? ` at ${innerSite}` : " by pool.query"}; enough of these at once wait for each other for ever: ` +
+        `pass the connection on${trace(nested.outerStack)}${trace(nested.innerStack, "asks again")}`,
+    );
+    this.#events.emit("nestedCheckout", nested);
+  }
+
+  #isNews(place: string, quietMillis: number = QUIET_MILLIS): boolean {
+    const at = performance.now();
+    const before = this.#said.get(place);
+    if (before !== undefined && at - before < quietMillis) return false;
+    if (before === undefined && this.#said.size >= MAX_PLACES) return false;
+    this.#said.set(place, at);
+    return true;
+  }
+}
+
+function describe(pool: WatchedPool, { lastVerb, processId }: Connection, hold: Hold): HeldConnection {
+  const site = hold.site?.location;
+  return {
+    pool: pool.name,
+    heldSeconds: (performance.now() - hold.since) / 1000,
+    ...(site && { site }),
+    stack: hold.site?.frames ?? [],
+    ...(lastVerb && { lastVerb }),
+    ...(processId && { processId }),
+  };
+}
+
+function seconds({ heldSeconds }: HeldConnection): string {
+  return `${heldSeconds.toFixed(1)} s`;
+}
+
+function at(site: string | undefined): string {
+  return site ? ` since checkout at ${site}` : "";
+}
+
+function last({ lastVerb, processId }: HeldConnection, before = ", ", after = ""): string {
+  const parts = [lastVerb && `last statement ${lastVerb}`, processId && `process id ${processId}`].filter(
+    Boolean,
+  );
+  return parts.length > 0 ? `${before}${parts.join(", ")}${after}` : "";
+}
+
+function trace(stack: readonly string[], heading = ""): string {
+  if (stack.length === 0) return "";
+  return `${heading && `\n  ${heading}`}${stack.map((frame) => `\n    ${frame}`).join("")}`;
+}

@@ -1,0 +1,120 @@
+import type { Activity, Connection, Hold } from "./connection.ts";
+import type { Peak } from "./peak.ts";
+import type { HookablePool } from "./pg-types.ts";
+import type { Waiters } from "./waiters.ts";
+
+/** What can be seen of a pool at one moment. Connections are split without overlap: total = idle + used + connecting. */
+export interface PoolState {
+  readonly total: number;
+  readonly idle: number;
+  readonly used: number;
+  readonly connecting: number;
+  readonly waiting: number;
+  /** Oldest first; the oldest hundred at most. */
+  readonly waiterAgesSeconds: readonly number[];
+  readonly stalledSeconds: number;
+  /** Used connections whose holders wait for another one of the same pool. Known only where nesting is looked for. */
+  readonly heldByWaiters: number;
+  /** The used connections by what is done with them; together they are `used`. */
+  readonly held: Readonly<Record<Activity, number>>;
+  readonly limit: number;
+  readonly idleMin: number;
+  readonly poolSize: number;
+  readonly overflow: number;
+  readonly utilization: number;
+  readonly peakUsed: number;
+  readonly peakWaiting: number;
+  /** `error.type` of the last attempt to open a connection, if that failed and still matters. */
+  readonly dialFailing: string | undefined;
+  /** Reported as leaks and not returned. */
+  readonly suspects: readonly Suspect[];
+}
+
+interface Suspect {
+  readonly heldSeconds: number;
+  /** Like `src/reports.ts:41`. */
+  readonly site: string | undefined;
+}
+
+/** Of a pool that is not watched any more. */
+export const NO_STATE: PoolState = {
+  total: 0,
+  idle: 0,
+  used: 0,
+  connecting: 0,
+  waiting: 0,
+  waiterAgesSeconds: [],
+  stalledSeconds: 0,
+  heldByWaiters: 0,
+  held: { executing: 0, idle_in_transaction: 0, idle: 0 },
+  limit: 0,
+  idleMin: 0,
+  poolSize: 0,
+  overflow: 0,
+  utilization: 0,
+  peakUsed: 0,
+  peakWaiting: 0,
+  dialFailing: undefined,
+  suspects: [],
+};
+
+/** What only the watch knows. */
+export interface Known {
+  readonly connecting: number;
+  readonly dialFailing: string | undefined;
+  readonly held: Iterable<Connection & { readonly hold: Hold }>;
+  readonly waiters: Waiters;
+  readonly peakUsed: Peak;
+  readonly peakWaiting: Peak;
+}
+
+export function stateOf(
+  { totalCount: total, idleCount: idle, waitingCount, options }: HookablePool,
+  givenPoolSize: number | undefined,
+  { connecting, dialFailing, held, waiters, peakUsed, peakWaiting }: Known,
+): PoolState {
+  const at = performance.now();
+  const used = total - idle - connecting;
+  // For one tick pg-pool queues callers it has an idle client for. They are not waiting.
+  const waiting = Math.max(0, waitingCount - idle);
+  const limit = Number(options.max) || 0;
+  const idleMin = Number(options.min) || 0;
+  const poolSize = Math.min(givenPoolSize ?? (idleMin > 0 ? idleMin : limit), limit);
+  return {
+    total,
+    idle,
+    used,
+    connecting,
+    waiting,
+    waiterAgesSeconds: waiters.agesSeconds(waiting, at),
+    stalledSeconds: waiters.stalledSeconds(at),
+    heldByWaiters: waiters.countHolds(),
+    ...lookAtHolds(held, used, at),
+    limit,
+    idleMin,
+    poolSize,
+    overflow: Math.max(0, used - poolSize),
+    utilization: limit > 0 ? used / limit : 0,
+    peakUsed: peakUsed.read(used),
+    peakWaiting: peakWaiting.read(waiting),
+    dialFailing,
+  };
+}
+
+function lookAtHolds(
+  connections: Iterable<Connection & { readonly hold: Hold }>,
+  used: number,
+  at: number,
+): Pick<PoolState, "held" | "suspects"> {
+  const held = { executing: 0, idle_in_transaction: 0 };
+  const suspects: Suspect[] = [];
+  for (const { activity, hold } of connections) {
+    if (activity !== "idle") held[activity]++;
+    if (hold.isSuspected) {
+      suspects.push({ heldSeconds: (at - hold.since) / 1000, site: hold.site?.location });
+    }
+  }
+  // What is used without a known hold (inside `verify`, say) is counted as idle: the parts make up the whole.
+  const idle = Math.max(0, used - held.executing - held.idle_in_transaction);
+  return { held: { ...held, idle }, suspects };
+}
