@@ -1,8 +1,12 @@
 /** `npm run bench` runs every bench, `npm run bench -- <name>` one. */
 import { cpus } from "node:os";
+import { hookOverhead } from "./hook-overhead.ts";
 import { queryOverhead } from "./query-overhead.ts";
 
-const benches: Record<string, () => Promise<void>> = { "query-overhead": queryOverhead };
+const benches: Record<string, () => Promise<void>> = {
+  "hook-overhead": hookOverhead,
+  "query-overhead": queryOverhead,
+};
 
 const wanted = process.argv.slice(2);
 const unknown = wanted.filter((name) => !(name in benches));

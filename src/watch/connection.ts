@@ -26,16 +26,17 @@ export class Connection {
   readonly client: HookableClient;
   checkouts = 0;
   hold: Hold | undefined;
-  /** The connection broke while nobody held it. */
-  isLost = false;
 
   /** The command tag of the last finished statement: "SELECT 3", "BEGIN". The server's words, never the query's. */
   #lastTag: string | undefined;
+  /** Kept for clients that do not tell. */
   #lastStatus: TransactionStatus | undefined;
   readonly #forget: () => void;
 
-  constructor(client: PgClient) {
+  /** @param isNew Just opened, and so in no transaction. */
+  constructor(client: PgClient, isNew: boolean) {
     this.client = client as HookableClient;
+    this.#lastStatus = isNew ? "I" : undefined;
     this.#forget = this.#listen();
   }
 

@@ -20,16 +20,14 @@ export class Connections {
     const idle = new Set(pool._idle?.map(({ client }) => client));
     for (const client of pool._clients ?? []) {
       if (isDialing(client)) continue;
-      const connection = this.opened(client);
+      const connection = this.#add(client, false);
       // Held since before the watch: by whom and since when is not known.
       if (pool._idle && !idle.has(client)) connection.hold = heldSinceBefore();
     }
   }
 
   opened(client: PgClient): Connection {
-    const connection = new Connection(client);
-    this.#open.set(client, connection);
-    return connection;
+    return this.#add(client, true);
   }
 
   get(client: PgClient): Connection | undefined {
@@ -58,7 +56,10 @@ export class Connections {
   /** pg-pool says goodbye to a client. Late: counted already, unless the pool does not show its clients. */
   removed(client: PgClient): void {
     const connection = this.#open.get(client);
-    if (connection) this.#close(connection, this.#pool.ending ? "pool_end" : "idle");
+    if (!connection) return;
+    // Before pg-pool 3.8 it said goodbye to a broken client before it told that it broke.
+    const isLost = connection.client._queryable === false;
+    this.#close(connection, isLost ? "connection_lost" : this.#pool.ending ? "pool_end" : "idle");
   }
 
   /** What left the pool without an event: idle connections whose time is up, or whose pool ends. */
@@ -71,6 +72,12 @@ export class Connections {
   forgetAll(): void {
     for (const connection of this.#open.values()) connection.forget();
     this.#open.clear();
+  }
+
+  #add(client: PgClient, isNew: boolean): Connection {
+    const connection = new Connection(client, isNew);
+    this.#open.set(client, connection);
+    return connection;
   }
 
   #close(connection: Connection, reason: CloseReason): void {

@@ -1,4 +1,5 @@
 import { errorMonitor } from "node:events";
+import { CallSite } from "./call-site.ts";
 import type {
   ClientConstructor,
   ConnectCallback,
@@ -9,12 +10,15 @@ import type {
 
 /** Hears what happens in one pool. Its methods are called in the middle of the application's work and never throw. */
 export interface PoolObserver {
+  /** Whether it is of interest where the application asks for connections. */
+  readonly notesSites: boolean;
   /**
    * Someone asks for a client; called before pg-pool sees the request. The result is called once, with the outcome.
    *
-   * @param caller The function the application called, `undefined` when it was `pool.query`
+   * @param isExplicit The application called `connect`, and is to release; otherwise `pool.query` does
+   * @param site Where it did so, if {@link notesSites}
    */
-  requested(caller: Caller | undefined): Settle;
+  requested(isExplicit: boolean, site: CallSite | undefined): Settle;
   /** pg-pool has the request: it is queued, or being served. */
   enqueued(): void;
   dialStarted(client: PgClient): void;
@@ -29,7 +33,6 @@ export interface PoolObserver {
   removed(client: PgClient): void;
 }
 
-export type Caller = (...args: never[]) => unknown;
 export type Settle = (error: unknown, client?: PgClient) => void;
 
 /**
@@ -53,7 +56,8 @@ export function hookPool(pool: HookablePool, observer: PoolObserver): () => void
       const isOurs = active && this === pool && !pool.ending && (!callback || typeof callback === "function");
       if (!isOurs) return Reflect.apply(original, this, args);
 
-      const settle = observer.requested(isQuery ? undefined : connect);
+      const site = isQuery || !observer.notesSites ? undefined : new CallSite();
+      const settle = observer.requested(!isQuery, site);
       try {
         if (callback) args[0] = settlingCallback(callback, settle);
         const result = callback

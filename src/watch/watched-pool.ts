@@ -1,13 +1,13 @@
 import type { Attributes } from "@opentelemetry/api";
 import type { Recorder } from "../metrics/histogram.ts";
 import type { ConnectionTarget } from "../server/own-connection.ts";
-import { CallSite } from "./call-site.ts";
+import type { CallSite } from "./call-site.ts";
 import type { CloseReason } from "./close-reason.ts";
 import type { Connection, Hold } from "./connection.ts";
 import { Connections } from "./connections.ts";
 import { DIAL_TIMEOUT, timeoutType } from "./dial-failure.ts";
 import { Dials } from "./dials.ts";
-import { type Caller, hookPool, type PoolObserver, type Settle } from "./hooks.ts";
+import { hookPool, type PoolObserver, type Settle } from "./hooks.ts";
 import type { NestedCheckouts } from "./nested-checkouts.ts";
 import { Peak } from "./peak.ts";
 import type { HookablePool, PgClient } from "./pg-types.ts";
@@ -162,14 +162,17 @@ export class WatchedPool implements PoolObserver {
 
   // ── what happens in the pool (PoolObserver) ──
 
-  requested(caller: Caller | undefined): Settle {
+  get notesSites(): boolean {
+    return this.#tools.notesSites;
+  }
+
+  requested(isExplicit: boolean, site: CallSite | undefined): Settle {
     const pool = this.#pool;
-    const { nesting, notesSites, reports } = this.#tools;
+    const { nesting, reports } = this.#tools;
     const since = now();
-    const site = caller && notesSites ? new CallSite(caller) : undefined;
     const outer = nesting.holdOf(pool);
     if (outer) reports.nestedCheckout(this, outer, site);
-    const entered = caller && nesting.enter(pool);
+    const entered = isExplicit ? nesting.enter(pool) : undefined;
     let waiter: Waiter | undefined;
     const free = pool.idleCount + (pool.options.max - pool.totalCount) - pool.waitingCount;
     if (free <= 0) {
@@ -180,7 +183,7 @@ export class WatchedPool implements PoolObserver {
       if (this.#isDetached) return;
       if (waiter) this.#waiters.leave(waiter);
       if (error || client === undefined) return this.#failed(error);
-      const hold = this.#handedOut(client, since, caller !== undefined, site);
+      const hold = this.#handedOut(client, since, isExplicit, site);
       entered?.(hold);
     };
   }

@@ -1,6 +1,7 @@
 import type pg from "pg";
 import { expect, test, vi } from "vitest";
 import { scrape } from "../support/exported.ts";
+import { isOldestPg } from "../support/pg.ts";
 import { makePool, makeScope, read } from "../support/pools.ts";
 import { until } from "../support/until.ts";
 
@@ -135,7 +136,9 @@ test("holders of before the watch are told of, from when the watch began", async
   const scope = makeScope();
   scope.watch(pool, { name: "orders" });
   const [holder] = await scope.holders("orders");
-  expect(holder).toMatchObject({ via: "connect", activity: "idle_in_transaction", stack: [] });
+  // Before pg 8.21 a client does not tell; what it was told before the watch is not known.
+  const activity = isOldestPg ? "idle" : "idle_in_transaction";
+  expect(holder).toMatchObject({ via: "connect", activity, stack: [] });
   await client.query("COMMIT");
   client.release();
   expect(await read(scope, "orders")).toMatchObject({ use: { count: 0 }, held: { idle: 0 } });
