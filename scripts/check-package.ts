@@ -26,7 +26,8 @@ const CONSUMERS: readonly Consumer[] = [
   { name: "Node 24, Express 5", node: 24, packages: ["@opentelemetry/api@~1.10.0", ...EXPRESS_5], sdk: "3" },
 ];
 
-const BUDGET_BYTES = 60_000;
+/** To raise it is a decision, made in the commit that needs it. */
+const BUDGET_BYTES = 100_000;
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 const bin = (name: string) => path.join(root, "node_modules", ".bin", name);
