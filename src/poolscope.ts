@@ -124,7 +124,7 @@ class Scope implements Poolscope {
     const { host, logger } = settings;
     this.#settings = settings;
     this.#telemetry = host
-      ? new HostTelemetry(this.#registry, host.meterProvider, host.reader)
+      ? new HostTelemetry(this.#registry, host.meterProvider, host.reader, logger)
       : new OwnTelemetry(this.#registry, settings.serviceName, settings.otlp, logger);
     this.#readings = new MeterReadings(this.#telemetry, this.#registry, settings.collectTimeoutMillis);
     this.#history = new History(settings.historySize);

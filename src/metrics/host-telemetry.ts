@@ -1,5 +1,6 @@
 import type { Attributes, Meter, MeterProvider } from "@opentelemetry/api";
 import type { CollectionResult } from "@opentelemetry/sdk-metrics";
+import type { Logger } from "../logger.ts";
 import type { MetricReaderLike } from "../options.ts";
 import { VERSION } from "../version.ts";
 import type { PoolState } from "../watch/pool-state.ts";
@@ -19,7 +20,11 @@ export class HostTelemetry implements Telemetry {
   readonly #instruments: PoolInstruments;
   readonly #record: Record<keyof PoolRecorders, (value: number, attributes: Attributes) => void>;
 
-  constructor(registry: PoolRegistry, provider: MeterProvider, reader: MetricReaderLike) {
+  readonly #logger: Logger;
+  #hasComplained = false;
+
+  constructor(registry: PoolRegistry, provider: MeterProvider, reader: MetricReaderLike, logger: Logger) {
+    this.#logger = logger;
     const meter = provider.getMeter(METER_NAME, VERSION);
     this.#reader = reader;
     this.#instruments = new PoolInstruments(meter, registry);
@@ -41,7 +46,13 @@ export class HostTelemetry implements Telemetry {
 
   recorders(attributes: Attributes): PoolRecorders {
     const recorder = (key: keyof PoolRecorders): Recorder => ({
-      record: (value) => this.#record[key](value, attributes),
+      record: (value) => {
+        try {
+          this.#record[key](value, attributes);
+        } catch (error) {
+          this.#complain(error);
+        }
+      },
     });
     return {
       wait: recorder("wait"),
@@ -58,6 +69,14 @@ export class HostTelemetry implements Telemetry {
   /** Errors may come from callbacks of the application. Ours are fresh when our callback ran to its end. */
   isFresh(_result: CollectionResult, observationsBefore: number): boolean {
     return this.observations > observationsBefore;
+  }
+
+  /** The instruments are the application's provider's: when they throw, its queries must not. */
+  #complain(error: unknown): void {
+    if (this.#hasComplained) return;
+    this.#hasComplained = true;
+    const reason = error instanceof Error ? error.message : String(error);
+    this.#logger.error(`poolscope - the meter provider failed to record, times will be missing: ${reason}`);
   }
 
   async shutdown(): Promise<void> {

@@ -59,7 +59,12 @@ export class Connection {
   get transactionStatus(): TransactionStatus | undefined {
     const { client } = this;
     if (typeof client.getTransactionStatus !== "function") return this.#lastStatus;
-    return client.getTransactionStatus() ?? undefined;
+    try {
+      return client.getTransactionStatus() ?? undefined;
+    } catch {
+      // pg.native passes the question on to a binding that may not know it.
+      return undefined;
+    }
   }
 
   /** Like `SELECT`: of the statement finished last. */

@@ -68,6 +68,14 @@ export class SpokenReports implements PoolReports {
     this.#events.emit("nestedCheckout", nested);
   }
 
+  faulted(pool: WatchedPool, fault: unknown): void {
+    const reason = fault instanceof Error ? fault.message : String(fault);
+    if (!this.#isNews(`fault ${pool.name}`)) return;
+    this.#logger.error(
+      `${pool.name} - poolscope failed to follow the pool, its numbers may be off: ${reason}`,
+    );
+  }
+
   #isNews(place: string, quietMillis: number = QUIET_MILLIS): boolean {
     const at = performance.now();
     const before = this.#said.get(place);

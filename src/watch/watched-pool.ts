@@ -29,6 +29,8 @@ export interface PoolReports {
   leakReturned(pool: WatchedPool, connection: Connection, hold: Hold): void;
   releasedInTransaction(pool: WatchedPool, connection: Connection, hold: Hold): void;
   nestedCheckout(pool: WatchedPool, outer: Hold, inner: CallSite | undefined): void;
+  /** Poolscope made a mistake while it watched. */
+  faulted(pool: WatchedPool, fault: unknown): void;
 }
 
 /** What a watch works with besides the pool. */
@@ -222,6 +224,10 @@ export class WatchedPool implements PoolObserver {
 
   removed(client: PgClient): void {
     this.#connections.removed(client);
+  }
+
+  faulted(fault: unknown): void {
+    this.#tools.reports.faulted(this, fault);
   }
 
   #handedOut(client: PgClient, requestedAt: number, isExplicit: boolean, site: CallSite | undefined): Hold {

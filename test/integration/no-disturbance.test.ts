@@ -1,6 +1,8 @@
 import { execFile } from "node:child_process";
 import { fileURLToPath } from "node:url";
-import { expect, inject, test } from "vitest";
+import { createNoopMeter } from "@opentelemetry/api";
+import { expect, inject, test, vi } from "vitest";
+import { makePool, makeScope } from "../support/pools.ts";
 
 const script = fileURLToPath(new URL("../fixtures/host-script.ts", import.meta.url));
 
@@ -48,4 +50,47 @@ test.each([
   expect(bare.exitCode).toBe(exitCode);
   expect(bare.lastWords.join("\n")).toContain(words);
   expect(watched).toEqual(bare);
+});
+
+const quiet = () => ({ debug: vi.fn(), info: vi.fn(), warn: vi.fn(), error: vi.fn() });
+
+test("a mistake while watching is logged once and not noticed by the application", async () => {
+  const logger = quiet();
+  const scope = makeScope({ logger });
+  const pool = makePool({ max: 2 });
+  scope.watch(pool, { name: "orders" });
+  Object.defineProperty(pool, "totalCount", {
+    configurable: true,
+    get() {
+      throw new Error("out of order");
+    },
+  });
+  const client = await pool.connect();
+  client.release();
+  expect((await pool.query("SELECT 1 AS one")).rows).toEqual([{ one: 1 }]);
+  await expect(pool.query("SELECT 1/0")).rejects.toThrow("division by zero");
+  Reflect.deleteProperty(pool, "totalCount");
+  expect(pool).toMatchObject({ totalCount: 0, idleCount: 0, waitingCount: 0 });
+  expect(logger.error.mock.calls).toEqual([
+    ["orders - poolscope failed to follow the pool, its numbers may be off: out of order"],
+  ]);
+});
+
+test("instruments of the application's provider that throw are logged once and not noticed by its queries", async () => {
+  const logger = quiet();
+  const record = () => {
+    throw new Error("out of order");
+  };
+  const meter = Object.assign(createNoopMeter(), { createHistogram: () => ({ record }) });
+  const reader = { collect: () => Promise.reject(new Error("none")) };
+  const scope = makeScope({ logger, meterProvider: { getMeter: () => meter }, reader });
+  const pool = makePool({ max: 2 });
+  scope.watch(pool, { name: "orders" });
+  (await pool.connect()).release();
+  await expect(pool.query("SELECT 1/0")).rejects.toThrow("division by zero");
+  await pool.end();
+  await scope.shutdown();
+  expect(logger.error.mock.calls).toEqual([
+    ["poolscope - the meter provider failed to record, times will be missing: out of order"],
+  ]);
 });
