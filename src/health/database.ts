@@ -103,7 +103,7 @@ function poolHealth(reading: AssessedReading, history: readonly AssessedReading[
     usage_percent: percent(reading.used, reading.capacity),
     connecting: reading.connecting,
     pending: reading.waiting,
-    oldest_wait_seconds: reading.oldestWaitSeconds,
+    oldest_wait_seconds: micro(reading.oldestWaitSeconds),
     peak_in_use: reading.peakUsed,
     peak_pending: reading.peakWaiting,
     checkouts: reading.checkouts,
@@ -121,9 +121,9 @@ function poolHealth(reading: AssessedReading, history: readonly AssessedReading[
     leaks: reading.leaks,
     leaks_suspected: reading.suspects.length,
     released_in_transaction: reading.releasedInTransaction,
-    wait_seconds: reading.wait,
-    use_seconds: reading.use,
-    create_seconds: reading.create,
+    wait_seconds: rounded(reading.wait),
+    use_seconds: rounded(reading.use),
+    create_seconds: rounded(reading.create),
     timestamp: reading.timestamp,
     recent_history: history.map(({ used, capacity, timestamp }) => entry(used, capacity, timestamp)),
   };
@@ -173,6 +173,21 @@ function addUp(samples: readonly AssessedReading[], limit: number): HistoryEntry
 
 function entry(used: number, capacity: number, timestamp: string): HistoryEntry {
   return { checkedout: used, usage_percent: percent(used, capacity), timestamp };
+}
+
+/** To the microsecond: what is beyond it is floating-point noise. */
+function micro(seconds: number): number {
+  return Math.round(seconds * 1e6) / 1e6;
+}
+
+function rounded({ count, sum, p50, p95, p99 }: DistributionSummary): DistributionSummary {
+  return {
+    count,
+    sum: micro(sum),
+    ...(p50 !== undefined && { p50: micro(p50) }),
+    ...(p95 !== undefined && { p95: micro(p95) }),
+    ...(p99 !== undefined && { p99: micro(p99) }),
+  };
 }
 
 function percent(used: number, capacity: number): number {
