@@ -1,52 +1,68 @@
 /**
- * CPU time of one `pool.query` of a named `SELECT 1`, on a watched pool and on its bare twin. Each measurement is a
- * process of its own, in the order A-B-A-B; what counts is the median of the ratios of neighbours.
+ * CPU time of one `pool.query` of a named `SELECT 1` on a real PostgreSQL: on a watched pool, on its bare twin, and on a
+ * second bare twin that shows how far apart two equals measure here. They take turns in one process; what counts is the
+ * median of the ratios of neighbours.
  */
-import { execFileSync } from "node:child_process";
-import { fileURLToPath } from "node:url";
+import pg from "pg";
+import { poolscope } from "poolscope";
 import { startPostgres } from "../demo/postgres-server.ts";
 
-const ROUNDS = 9;
-const QUERIES = 30_000;
+const ROUNDS = 80;
+const QUERIES = 2_000;
+const CALLERS = 4;
+const query = { name: "one", text: "SELECT 1" };
 
 export async function queryOverhead(): Promise<void> {
-  const server = await startPostgres();
+  const { host, port, user, password, stop } = await startPostgres();
+  const makePool = () => new pg.Pool({ host, port, user, password, database: "postgres", max: CALLERS });
+  const pools = { bare: makePool(), watched: makePool(), "bare again": makePool() };
+  const scope = poolscope();
+  scope.watch(pools.watched, { name: "bench" });
   try {
-    const connection = JSON.stringify({
-      host: server.host,
-      port: server.port,
-      user: server.user,
-      password: server.password,
-    });
-    const subject = fileURLToPath(new URL("subjects/query-overhead.ts", import.meta.url));
-    const measure = (twin: "bare" | "watched") =>
-      Number(
-        execFileSync(process.execPath, ["--import", "tsx", subject, twin, String(QUERIES), connection], {
-          encoding: "utf8",
-        }),
-      );
-    const rounds = Array.from({ length: ROUNDS }, () => ({
-      bare: measure("bare"),
-      watched: measure("watched"),
-    }));
-    const ratios = rounds.map(({ bare, watched }) => watched / bare);
+    const names = Object.keys(pools) as (keyof typeof pools)[];
+    for (const name of names) for (let round = 0; round < 4; round++) await measure(pools[name]);
+    const micros = { bare: [] as number[], watched: [] as number[], "bare again": [] as number[] };
+    for (let round = 0; round < ROUNDS; round++) {
+      const turns = round % 2 === 0 ? names : [...names].reverse();
+      for (const name of turns) micros[name].push(await measure(pools[name]));
+    }
+    const [reading] = await scope.readings();
+    const expected = (ROUNDS + 4) * QUERIES;
+    if (reading?.checkouts !== expected)
+      throw new Error(`counted ${reading?.checkouts} checkouts of ${expected}`);
+
     console.log(
       `query-overhead: ${QUERIES} × pool.query of a named SELECT 1, ${ROUNDS} rounds, CPU per query`,
     );
-    console.log(`  bare     ${micros(median(rounds.map(({ bare }) => bare)))}`);
-    console.log(`  watched  ${micros(median(rounds.map(({ watched }) => watched)))}`);
-    console.log(
-      `  ratio    ${median(ratios).toFixed(3)} (${Math.min(...ratios).toFixed(3)}–${Math.max(...ratios).toFixed(3)})`,
-    );
+    for (const name of names) {
+      const ratios = micros[name].map((value, round) => value / (micros.bare[round] as number));
+      const range = `${Math.min(...micros[name]).toFixed(1)}–${Math.max(...micros[name]).toFixed(1)}`;
+      console.log(
+        `  ${name.padEnd(10)} ${median(micros[name]).toFixed(1)} µs (${range}), ratio ${median(ratios).toFixed(3)}`,
+      );
+    }
   } finally {
-    await server.stop();
+    await scope.shutdown();
+    await Promise.all(Object.values(pools).map(endQuietly));
+    await stop();
   }
+}
+
+async function measure(pool: pg.Pool): Promise<number> {
+  const before = process.cpuUsage();
+  const caller = async () => {
+    for (let count = 0; count < QUERIES / CALLERS; count++) await pool.query(query);
+  };
+  await Promise.all(Array.from({ length: CALLERS }, caller));
+  const { user, system } = process.cpuUsage(before);
+  return (user + system) / QUERIES;
+}
+
+async function endQuietly(pool: pg.Pool): Promise<void> {
+  pool.on("error", () => {});
+  await pool.end();
 }
 
 function median(values: readonly number[]): number {
   return [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN;
-}
-
-function micros(value: number): string {
-  return `${value.toFixed(1)} µs`;
 }

@@ -27,22 +27,45 @@ export class Connection {
   checkouts = 0;
   hold: Hold | undefined;
 
-  /** The command tag of the last finished statement: "SELECT 3", "BEGIN". The server's words, never the query's. */
+  /** The command tag of the holder's last finished statement: "SELECT 3", "BEGIN". The server's words, not the query's. */
   #lastTag: string | undefined;
   /** Kept for clients that do not tell. */
   #lastStatus: TransactionStatus | undefined;
-  readonly #forget: () => void;
+  readonly #onCommand = (message?: { text?: string }): void => {
+    this.#lastTag = message?.text;
+  };
+  readonly #onReady = (message?: { status?: TransactionStatus }): void => {
+    this.#lastStatus = message?.status;
+  };
 
   /** @param isNew Just opened, and so in no transaction. */
   constructor(client: PgClient, isNew: boolean) {
     this.client = client as HookableClient;
     this.#lastStatus = isNew ? "I" : undefined;
-    this.#forget = this.#listen();
+    // Clients tell their transaction status since pg 8.21.
+    if (typeof this.client.getTransactionStatus !== "function") {
+      this.client.connection?.on?.("readyForQuery", this.#onReady);
+    }
+  }
+
+  handedOut(hold: Hold): void {
+    this.hold = hold;
+    this.checkouts++;
+    this.#lastTag = undefined;
+    // Of interest only where the application holds it, and 0.4 µs on every statement of `pool.query`.
+    if (hold.isExplicit) this.client.connection?.on?.("commandComplete", this.#onCommand);
+  }
+
+  returned(hold: Hold): void {
+    this.hold = undefined;
+    hold.isReleased = true;
+    if (hold.isExplicit) this.client.connection?.removeListener?.("commandComplete", this.#onCommand);
   }
 
   /** Lets go of the client. */
   forget(): void {
-    this.#forget();
+    this.client.connection?.removeListener?.("commandComplete", this.#onCommand);
+    this.client.connection?.removeListener?.("readyForQuery", this.#onReady);
   }
 
   get activity(): Activity {
@@ -74,24 +97,5 @@ export class Connection {
 
   get processId(): number | undefined {
     return this.client.processID ?? undefined;
-  }
-
-  #listen(): () => void {
-    const wire = this.client.connection;
-    if (typeof wire?.on !== "function" || typeof wire.removeListener !== "function") return () => {};
-    const onCommand = (message?: { text?: string }) => {
-      this.#lastTag = message?.text;
-    };
-    const onReady = (message?: { status?: TransactionStatus }) => {
-      this.#lastStatus = message?.status;
-    };
-    wire.on("commandComplete", onCommand);
-    // Clients tell their transaction status since pg 8.21.
-    const mustListen = typeof this.client.getTransactionStatus !== "function";
-    if (mustListen) wire.on("readyForQuery", onReady);
-    return () => {
-      wire.removeListener("commandComplete", onCommand);
-      if (mustListen) wire.removeListener("readyForQuery", onReady);
-    };
   }
 }

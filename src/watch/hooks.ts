@@ -13,7 +13,8 @@ export interface PoolObserver {
   /** Whether it is of interest where the application asks for connections. */
   readonly notesSites: boolean;
   /**
-   * Someone asks for a client; called before pg-pool sees the request. The result is called once, with the outcome.
+   * Someone asks for a client; called before pg-pool sees the request. The result is called once, with the outcome, and
+   * must not throw.
    *
    * @param isExplicit The application called `connect`, and is to release; otherwise `pool.query` does
    * @param site Where it did so, if {@link notesSites}
@@ -123,7 +124,7 @@ function guarded(observer: PoolObserver): PoolObserver {
     notesSites: observer.notesSites,
     requested(isExplicit, site) {
       try {
-        return guard(observer.requested(isExplicit, site));
+        return observer.requested(isExplicit, site);
       } catch (fault) {
         observer.faulted(fault);
         return () => {};

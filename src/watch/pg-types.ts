@@ -32,8 +32,8 @@ export interface HookableClient extends PgClient {
   getTransactionStatus?(): "I" | "T" | "E" | null;
   /** The wire below: its events carry the server's messages. */
   readonly connection?: {
-    on(event: string, listener: (message?: never) => void): unknown;
-    removeListener(event: string, listener: (message?: never) => void): unknown;
+    on?(event: string, listener: (message?: never) => void): unknown;
+    removeListener?(event: string, listener: (message?: never) => void): unknown;
   };
   readonly _queryable?: boolean;
   readonly _ending?: boolean;

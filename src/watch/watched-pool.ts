@@ -183,10 +183,14 @@ export class WatchedPool implements PoolObserver {
     }
     return (error, client) => {
       if (this.#isDetached) return;
-      if (waiter) this.#waiters.leave(waiter);
-      if (error || client === undefined) return this.#failed(error);
-      const hold = this.#handedOut(client, since, isExplicit, site);
-      entered?.(hold);
+      try {
+        if (waiter) this.#waiters.leave(waiter);
+        if (error || client === undefined) return this.#failed(error);
+        const hold = this.#handedOut(client, since, isExplicit, site);
+        entered?.(hold);
+      } catch (fault) {
+        this.faulted(fault);
+      }
     };
   }
 
@@ -234,8 +238,7 @@ export class WatchedPool implements PoolObserver {
     const at = now();
     const hold: Hold = { since: at, isExact: true, isExplicit, site, isSuspected: false, isReleased: false };
     const connection = this.#connections.get(client) ?? this.#connections.opened(client);
-    connection.hold = hold;
-    connection.checkouts++;
+    connection.handedOut(hold);
     this.checkouts++;
     this.#lastHandedOutAt = at;
     this.recorders.wait.record((at - requestedAt) / MILLIS);
@@ -246,8 +249,7 @@ export class WatchedPool implements PoolObserver {
 
   #returned(connection: Connection, hold: Hold, error: unknown): void {
     const at = now();
-    connection.hold = undefined;
-    hold.isReleased = true;
+    connection.returned(hold);
     if (hold.isExact) this.recorders.use.record((at - hold.since) / MILLIS);
     this.#waiters.moved(at);
     if (hold.isSuspected) this.#tools.reports.leakReturned(this, connection, hold);
