@@ -1,16 +1,6 @@
-import type { ResourceMetrics } from "@opentelemetry/sdk-metrics";
-import { ConditionWatcher } from "./alerts/condition-watcher.ts";
-import { UsageWatcher } from "./alerts/usage-alert.ts";
-import { integerOption } from "./check.ts";
-import { expected, expectedSecret, PoolscopeError } from "./errors.ts";
-import { EVENT_NAMES, Events, type PoolscopeEvents } from "./events.ts";
-import { type AssessedReading, assess } from "./health/assess.ts";
-import { cached } from "./health/cached-source.ts";
-import { healthRouter } from "./health/router.ts";
-import { HostTelemetry } from "./metrics/host-telemetry.ts";
-import { OwnTelemetry } from "./metrics/own-telemetry.ts";
-import { type HttpHandler, prometheusHandler } from "./metrics/prometheus.ts";
-import type { Telemetry } from "./metrics/telemetry.ts";
+import type { PoolscopeEvents } from "./events.ts";
+import type { AssessedReading } from "./health/assess.ts";
+import type { HttpHandler } from "./metrics/prometheus.ts";
 import type {
   HealthOptions,
   HoldersOptions,
@@ -18,30 +8,12 @@ import type {
   ShutdownOptions,
   WatchOptions,
 } from "./options.ts";
-import { EventLoopDelay } from "./readings/event-loop.ts";
-import { History } from "./readings/history.ts";
-import { MeterReadings } from "./readings/meter-readings.ts";
-import type { PoolReading } from "./readings/pool-reading.ts";
-import { Sampler } from "./readings/sampler.ts";
-import { BudgetCheck } from "./server/budget-check.ts";
+import { Scope } from "./scope.ts";
 import type { ConnectionBudget } from "./server/connection-budget.ts";
-import { type Holder, holdersOf, joinServer } from "./server/holders.ts";
-import {
-  resolveHealthOptions,
-  resolveHoldersOptions,
-  resolveOptions,
-  resolveShutdownOptions,
-  resolveWatchOptions,
-  type Settings,
-} from "./settings.ts";
-import { LeakDetector } from "./watch/leak-detector.ts";
-import { type NestedCheckouts, noNestedCheckouts, TrackedNesting } from "./watch/nested-checkouts.ts";
-import { isPool, type PgPool } from "./watch/pg-types.ts";
-import { poolIdentity } from "./watch/pool-identity.ts";
-import { SpokenReports } from "./watch/pool-reports.ts";
+import type { Holder } from "./server/holders.ts";
+import { resolveOptions } from "./settings.ts";
+import type { PgPool } from "./watch/pg-types.ts";
 import type { PoolWatch } from "./watch/pool-watch.ts";
-import { PoolRegistry } from "./watch/registry.ts";
-import { WatchedPool } from "./watch/watched-pool.ts";
 
 /** What {@link poolscope} gives: everything an application does with its pools' numbers. */
 export interface Poolscope extends AsyncDisposable {
@@ -100,161 +72,4 @@ export interface Poolscope extends AsyncDisposable {
  */
 export function poolscope(options?: PoolscopeOptions): Poolscope {
   return new Scope(resolveOptions(options, process.env));
-}
-
-/** Wires the parts and does nothing else. */
-class Scope implements Poolscope {
-  readonly #settings: Settings;
-  readonly #registry = new PoolRegistry();
-  readonly #telemetry: Telemetry;
-  readonly #readings: MeterReadings;
-  readonly #history: History<AssessedReading>;
-  readonly #usage: UsageWatcher;
-  readonly #conditions: ConditionWatcher;
-  readonly #events: Events;
-  readonly #reports: SpokenReports;
-  readonly #nesting: NestedCheckouts;
-  readonly #eventLoop: EventLoopDelay;
-  readonly #budget: BudgetCheck;
-  readonly #leakLooks: Sampler;
-  readonly #sampler: Sampler;
-  #shutdown: Promise<void> | undefined;
-
-  constructor(settings: Settings) {
-    const { host, logger } = settings;
-    this.#settings = settings;
-    this.#telemetry = host
-      ? new HostTelemetry(this.#registry, host.meterProvider, host.reader, logger)
-      : new OwnTelemetry(this.#registry, settings.serviceName, settings.otlp, logger);
-    this.#readings = new MeterReadings(this.#telemetry, this.#registry, settings.collectTimeoutMillis);
-    this.#history = new History(settings.historySize);
-    this.#usage = new UsageWatcher(settings.usageAlert, logger);
-    this.#conditions = new ConditionWatcher(logger);
-    this.#events = new Events(logger);
-    this.#reports = new SpokenReports(logger, this.#events);
-    this.#nesting = settings.looksForNesting ? new TrackedNesting() : noNestedCheckouts;
-    // Without samples no window would ever close, and one block of the loop be told for ever.
-    this.#eventLoop = new EventLoopDelay(settings.sampleIntervalMillis > 0);
-    this.#budget = new BudgetCheck(this.#registry, settings.processes, logger);
-    const leaks = new LeakDetector(settings.leakAfterMillis, (...leak) => this.#reports.leak(...leak));
-    const look = async () => leaks.look(this.#registry.all());
-    this.#leakLooks = new Sampler(leaks.intervalMillis, look, logger);
-    this.#registry.onAdd(({ name }) => {
-      this.#history.forget(name);
-      this.#usage.forget(name);
-      this.#conditions.forget(name);
-    });
-    this.#sampler = new Sampler(settings.sampleIntervalMillis, () => this.#sample(), logger);
-  }
-
-  watch(pool: PgPool, options?: WatchOptions): PoolWatch {
-    this.#assertRunning();
-    if (!isPool(pool)) {
-      throw expectedSecret("pool", "a pg.Pool", pool, "POOLSCOPE_INVALID_POOL");
-    }
-    const { name, poolSize, attributes } = resolveWatchOptions(options, Number(pool.options.max));
-    const already = this.#registry.find(pool);
-    if (already) {
-      if (name === undefined || name === already.name) return already.handle;
-      throw expected(
-        "name",
-        `"${already.name}", under which this pool is watched`,
-        name,
-        "POOLSCOPE_DUPLICATE_NAME",
-      );
-    }
-    const identity = poolIdentity(pool, name, attributes, (taken) => this.#registry.get(taken) !== undefined);
-    const watched = new WatchedPool(pool, identity.name, identity.attributes, poolSize, {
-      recorders: this.#telemetry.recorders(identity.attributes),
-      reports: this.#reports,
-      nesting: this.#nesting,
-      notesSites: this.#settings.leakAfterMillis > 0 || this.#settings.looksForNesting,
-    });
-    this.#registry.add(watched);
-    return watched.handle;
-  }
-
-  health(options?: HealthOptions): HttpHandler {
-    const { cacheMillis } = resolveHealthOptions(options);
-    const history = this.#history.last.bind(this.#history);
-    return healthRouter(cached({ read: () => this.readings(), history }, cacheMillis));
-  }
-
-  metrics(): HttpHandler {
-    return prometheusHandler(async (): Promise<ResourceMetrics> => {
-      this.#assertRunning();
-      return (await this.#readings.collect()).resourceMetrics;
-    });
-  }
-
-  async readings(): Promise<AssessedReading[]> {
-    this.#assertRunning();
-    return this.#assess(await this.#readings.read());
-  }
-
-  history(name: string, limit?: number): AssessedReading[] {
-    return this.#history.last(name, integerOption("limit", limit, 10, { min: 1 }));
-  }
-
-  async holders(name: string, options?: HoldersOptions): Promise<Holder[]> {
-    const { joinServer: isJoined } = resolveHoldersOptions(options);
-    this.#assertRunning();
-    const pool = this.#registry.get(name);
-    if (!pool) throw expected("name", "the name of a watched pool", name, "POOLSCOPE_UNKNOWN_POOL");
-    const holders = holdersOf(pool);
-    return isJoined ? joinServer(pool, holders, this.#settings.collectTimeoutMillis) : holders;
-  }
-
-  async connectionBudget(): Promise<ConnectionBudget[]> {
-    this.#assertRunning();
-    return this.#budget.budgets();
-  }
-
-  on<E extends keyof PoolscopeEvents>(event: E, listener: (data: PoolscopeEvents[E]) => void): () => void {
-    if (!EVENT_NAMES.includes(event)) throw expected("event", EVENT_NAMES.join(", "), event);
-    if (typeof listener !== "function") throw expected("listener", "a function", listener);
-    return this.#events.on(event, listener);
-  }
-
-  shutdown(options?: ShutdownOptions): Promise<void> {
-    const { timeoutMillis } = resolveShutdownOptions(options);
-    this.#shutdown ??= this.#end(timeoutMillis);
-    return this.#shutdown;
-  }
-
-  [Symbol.asyncDispose](): Promise<void> {
-    return this.shutdown();
-  }
-
-  async #sample(): Promise<void> {
-    this.#eventLoop.closeWindow();
-    const readings = this.#assess(await this.#readings.sample());
-    this.#history.add(readings);
-    this.#usage.look(readings);
-    this.#conditions.look(readings);
-  }
-
-  #assess(readings: readonly PoolReading[]): AssessedReading[] {
-    const { maxSeconds } = this.#eventLoop;
-    return readings.map((reading) => assess(reading, this.#settings, maxSeconds));
-  }
-
-  /** Exports while the pools are still watched: the last numbers are true ones. */
-  async #end(timeoutMillis: number): Promise<void> {
-    this.#budget.stop();
-    await this.#sampler.stop();
-    await this.#leakLooks.stop();
-    this.#eventLoop.stop();
-    try {
-      await this.#telemetry.shutdown(timeoutMillis);
-    } catch (error) {
-      const reason = error instanceof Error ? error.message : String(error);
-      this.#settings.logger.warn(`poolscope - the last export did not succeed: ${reason}`);
-    }
-    for (const pool of this.#registry.all()) pool.detach();
-  }
-
-  #assertRunning(): void {
-    if (this.#shutdown) throw new PoolscopeError("POOLSCOPE_SHUT_DOWN", "This scope is shut down");
-  }
 }

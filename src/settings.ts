@@ -3,14 +3,12 @@ import { AggregationTemporality, InstrumentType } from "@opentelemetry/sdk-metri
 import { fractionOption, hasMethods, integerOption, objectOption, textOption } from "./check.ts";
 import { expected, expectedSecret, PoolscopeError } from "./errors.ts";
 import { diagLogger, guardLogger, type Logger } from "./logger.ts";
-import { otlpEnvironment, wantsOtlp } from "./metrics/otlp-environment.ts";
+import { type OtlpSettings, resolveOtlp } from "./metrics/otlp-settings.ts";
 import { OWN_ATTRIBUTES } from "./metrics/semconv.ts";
 import type {
   HealthOptions,
   HoldersOptions,
   MetricReaderLike,
-  OtlpOptions,
-  OtlpTemporality,
   PoolscopeOptions,
   ShutdownOptions,
   Thresholds,
@@ -45,14 +43,6 @@ export interface ThresholdSettings {
 export interface UsageAlertSettings {
   readonly enter: number;
   readonly leave: number;
-}
-
-export interface OtlpSettings {
-  readonly exportIntervalMillis: number;
-  readonly exportTimeoutMillis: number;
-  readonly temporality: OtlpTemporality;
-  /** Given to OpenTelemetry's exporter as it is; what is missing it takes from the environment. */
-  readonly exporter: { readonly url?: string; readonly headers?: Record<string, string> };
 }
 
 export interface WatchSettings {
@@ -172,58 +162,6 @@ function resolveHost({ meterProvider, reader }: PoolscopeOptions): Settings["hos
     );
   }
   return { meterProvider: meterProvider as MeterProvider, reader: reader as MetricReaderLike };
-}
-
-function resolveOtlp(
-  given: unknown,
-  hasHost: boolean,
-  logger: Logger,
-  environment: NodeJS.ProcessEnv,
-): OtlpSettings | undefined {
-  if (given === false) return undefined;
-  if (hasHost) {
-    if (given === undefined) return undefined;
-    throw expectedSecret("otlp", "left out, because `meterProvider` has exporters of its own", given);
-  }
-  if (given === undefined && !wantsOtlp(environment, logger)) return undefined;
-  const options = objectOption<OtlpOptions>("otlp", given === true ? undefined : given, [
-    "url",
-    "headers",
-    "exportIntervalMillis",
-    "exportTimeoutMillis",
-    "temporality",
-  ]);
-  const fallback = otlpEnvironment(environment, logger);
-  const { temporality = fallback.temporality } = options;
-  if (!["cumulative", "delta", "lowmemory"].includes(temporality)) {
-    throw expected("otlp.temporality", '"cumulative", "delta" or "lowmemory"', temporality);
-  }
-  const millis = (key: "exportIntervalMillis" | "exportTimeoutMillis") =>
-    integerOption(`otlp.${key}`, options[key], fallback[key], { min: 1 });
-  return {
-    exportIntervalMillis: millis("exportIntervalMillis"),
-    exportTimeoutMillis: millis("exportTimeoutMillis"),
-    temporality,
-    exporter: {
-      ...(options.url !== undefined && { url: httpUrl(options.url) }),
-      ...(options.headers !== undefined && { headers: headers(options.headers) }),
-    },
-  };
-}
-
-// URLs and headers may carry credentials: errors about them do not show what was given.
-
-function httpUrl(url: unknown): string {
-  if (typeof url === "string" && URL.canParse(url) && /^https?:$/.test(new URL(url).protocol)) return url;
-  throw expectedSecret("otlp.url", "an http:// or https:// URL", url);
-}
-
-function headers(given: unknown): Record<string, string> {
-  const isObject = typeof given === "object" && given !== null && !Array.isArray(given);
-  if (isObject && Object.values(given).every((value) => typeof value === "string")) {
-    return { ...(given as Record<string, string>) };
-  }
-  throw expectedSecret("otlp.headers", "an object of strings", given);
 }
 
 function resolveThresholds(given: unknown): ThresholdSettings {

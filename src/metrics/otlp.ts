@@ -8,7 +8,7 @@ import {
 } from "@opentelemetry/sdk-metrics";
 import type { Logger } from "../logger.ts";
 import type { OtlpTemporality } from "../options.ts";
-import type { OtlpSettings } from "../settings.ts";
+import type { OtlpSettings } from "./otlp-settings.ts";
 
 /** Pushes to an OTLP/HTTP endpoint (protobuf) at an interval, by OpenTelemetry's own reader and exporter. */
 export function otlpReader(

@@ -14,13 +14,13 @@ import {
   MetricReader,
 } from "@opentelemetry/sdk-metrics";
 import type { Logger } from "../logger.ts";
-import type { OtlpSettings } from "../settings.ts";
 import { VERSION } from "../version.ts";
 import type { PoolState } from "../watch/pool-state.ts";
 import type { PoolRegistry } from "../watch/registry.ts";
 import type { WatchedPool } from "../watch/watched-pool.ts";
 import { PoolInstruments } from "./instruments.ts";
 import { otlpReader } from "./otlp.ts";
+import type { OtlpSettings } from "./otlp-settings.ts";
 import { HistogramProducer, type PoolHistograms, poolHistograms } from "./producer.ts";
 import { METER_NAME } from "./semconv.ts";
 import type { Telemetry } from "./telemetry.ts";

@@ -11,7 +11,8 @@ import {
 } from "@opentelemetry/sdk-metrics";
 import { VERSION } from "../version.ts";
 import { type PoolRegistry, Tracked } from "../watch/registry.ts";
-import type { PoolRecorders, WatchedPool } from "../watch/watched-pool.ts";
+import type { PoolRecorders } from "../watch/watch-tools.ts";
+import type { WatchedPool } from "../watch/watched-pool.ts";
 import { BucketHistogram } from "./histogram.ts";
 import { METER_NAME, METRICS, type MetricSpec } from "./semconv.ts";
 

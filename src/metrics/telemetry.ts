@@ -1,7 +1,8 @@
 import type { Attributes } from "@opentelemetry/api";
 import type { CollectionResult } from "@opentelemetry/sdk-metrics";
 import type { PoolState } from "../watch/pool-state.ts";
-import type { PoolRecorders, WatchedPool } from "../watch/watched-pool.ts";
+import type { PoolRecorders } from "../watch/watch-tools.ts";
+import type { WatchedPool } from "../watch/watched-pool.ts";
 
 /** How poolscope lives with OpenTelemetry: with a provider of its own, or as a guest of the application's. */
 export interface Telemetry {

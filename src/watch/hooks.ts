@@ -1,12 +1,9 @@
 import { errorMonitor } from "node:events";
 import { CallSite } from "./call-site.ts";
-import type {
-  ClientConstructor,
-  ConnectCallback,
-  DialingClient,
-  HookablePool,
-  PgClient,
-} from "./pg-types.ts";
+import { hookDials } from "./dial-hooks.ts";
+import { override } from "./override.ts";
+import type { ConnectCallback, HookablePool, PgClient } from "./pg-types.ts";
+import { settlingCallback, settlingPromises } from "./settling.ts";
 
 /** Hears what happens in one pool. Its methods are called in the middle of the application's work and never throw. */
 export interface PoolObserver {
@@ -156,120 +153,5 @@ function listen(
   for (const name of names) pool.on(name, listeners[name] as Listener);
   return () => {
     for (const name of names) pool.removeListener(name, listeners[name] as Listener);
-  };
-}
-
-function settlingCallback(callback: ConnectCallback, settle: Settle): ConnectCallback {
-  return function (this: unknown, ...args) {
-    settle(args[0], args[1]);
-    return Reflect.apply(callback, this, args);
-  };
-}
-
-/**
- * pg-pool makes the promise of `connect()` with `new this.Promise(executor)`. For the length of that one synchronous
- * call the constructor is replaced by one that tells us when the promise is settled, and returns a plain promise.
- * Chaining `.then()` to the result instead would mark the application's rejections as handled.
- *
- * The replacement is made once for each pool: a new function for each call costs a microsecond more.
- */
-function settlingPromises(pool: HookablePool): <T>(settle: Settle, call: () => T) => T {
-  let RealPromise = pool.Promise;
-  let settleNext: Settle = () => {};
-
-  function SettlingPromise(executor: Executor): Promise<unknown> {
-    const settle = settleNext;
-    return new RealPromise((resolve, reject) => {
-      executor(
-        (client) => {
-          settle(undefined, client as PgClient);
-          resolve(client);
-        },
-        (error) => {
-          settle(error);
-          reject(error);
-        },
-      );
-    });
-  }
-
-  return (settle, call) => {
-    RealPromise = pool.Promise;
-    settleNext = settle;
-    pool.Promise = SettlingPromise as unknown as PromiseConstructor;
-    try {
-      return call();
-    } finally {
-      pool.Promise = RealPromise;
-    }
-  };
-}
-
-type Executor = (resolve: (value: unknown) => void, reject: (reason: unknown) => void) => void;
-
-/**
- * pg-pool emits nothing when a dial starts or fails, so the class it dials with is watched: a transparent proxy of
- * `pool.Client` whose instances report their first `connect`.
- */
-function hookDials(pool: HookablePool, observer: PoolObserver, isActive: () => boolean): () => void {
-  const { Client } = pool;
-  const Watched: ClientConstructor = new Proxy(Client, {
-    construct(target, args, newTarget) {
-      const client = Reflect.construct(
-        target,
-        args,
-        newTarget === Watched ? target : newTarget,
-      ) as DialingClient;
-      if (isActive()) hookDial(client, observer);
-      return client;
-    },
-  });
-  pool.Client = Watched;
-  return () => {
-    if (pool.Client === Watched) pool.Client = Client;
-  };
-}
-
-function hookDial(client: DialingClient, observer: PoolObserver): void {
-  const unhook = override(client, "connect", (original) => {
-    return function connect(
-      this: DialingClient,
-      ...args: [callback?: (error?: Error | null) => void]
-    ): unknown {
-      unhook();
-      const callback = args[0];
-      if (typeof callback !== "function") return Reflect.apply(original, this, args);
-      observer.dialStarted(client);
-      args[0] = function (this: unknown, ...outcome) {
-        if (outcome[0]) observer.dialFailed(client, outcome[0]);
-        return Reflect.apply(callback, this, outcome);
-      };
-      return Reflect.apply(original, this, args);
-    };
-  });
-}
-
-/**
- * Puts a method on one object in front of the one it has or inherits, and returns how to take it away again. When
- * somebody else has wrapped the method since, theirs is left in place.
- */
-// biome-ignore lint/suspicious/noExplicitAny: a method of any signature, replaced by one of the same signature
-function override<T extends object, K extends keyof T & string, F extends (...args: any[]) => unknown>(
-  object: T & Record<K, F>,
-  key: K,
-  wrap: (original: F) => F,
-): () => void {
-  const own = Object.getOwnPropertyDescriptor(object, key);
-  const method = wrap(object[key]);
-  Object.defineProperty(object, key, {
-    value: method,
-    configurable: true,
-    writable: true,
-    enumerable: own?.enumerable ?? false,
-  });
-  return () => {
-    if (object[key] !== method) return;
-    if (own) Object.defineProperty(object, key, own);
-    else Reflect.deleteProperty(object, key);
   };
 }

@@ -1,5 +1,4 @@
 import type { Attributes } from "@opentelemetry/api";
-import type { Recorder } from "../metrics/histogram.ts";
 import type { ConnectionTarget } from "../server/own-connection.ts";
 import type { CallSite } from "./call-site.ts";
 import type { CloseReason } from "./close-reason.ts";
@@ -8,39 +7,12 @@ import { Connections } from "./connections.ts";
 import { DIAL_TIMEOUT, timeoutType } from "./dial-failure.ts";
 import { Dials } from "./dials.ts";
 import { hookPool, type PoolObserver, type Settle } from "./hooks.ts";
-import type { NestedCheckouts } from "./nested-checkouts.ts";
 import { Peak } from "./peak.ts";
 import type { HookablePool, PgClient } from "./pg-types.ts";
 import { type PoolState, stateOf } from "./pool-state.ts";
 import type { PoolWatch } from "./pool-watch.ts";
 import { type Waiter, Waiters } from "./waiters.ts";
-
-/** Where the measurements of a watched pool go. Seconds, but for `reuse`: checkouts of a connection when it closes. */
-export interface PoolRecorders {
-  readonly wait: Recorder;
-  readonly use: Recorder;
-  readonly create: Recorder;
-  readonly reuse: Recorder;
-}
-
-/** What is worth saying at once. Called in the middle of the application's work: must not throw. */
-export interface PoolReports {
-  /** A connection given back after all, that had been reported as a leak. */
-  leakReturned(pool: WatchedPool, connection: Connection, hold: Hold): void;
-  releasedInTransaction(pool: WatchedPool, connection: Connection, hold: Hold): void;
-  nestedCheckout(pool: WatchedPool, outer: Hold, inner: CallSite | undefined): void;
-  /** Poolscope made a mistake while it watched. */
-  faulted(pool: WatchedPool, fault: unknown): void;
-}
-
-/** What a watch works with besides the pool. */
-export interface WatchTools {
-  readonly recorders: PoolRecorders;
-  readonly reports: PoolReports;
-  readonly nesting: NestedCheckouts;
-  /** Whether to note where connections are asked for. */
-  readonly notesSites: boolean;
-}
+import type { PoolRecorders, WatchTools } from "./watch-tools.ts";
 
 const now = performance.now.bind(performance);
 const MILLIS = 1000;

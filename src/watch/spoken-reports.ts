@@ -2,7 +2,8 @@ import type { Events, HeldConnection, NestedCheckout } from "../events.ts";
 import type { Logger } from "../logger.ts";
 import type { CallSite } from "./call-site.ts";
 import type { Connection, Hold } from "./connection.ts";
-import type { PoolReports, WatchedPool } from "./watched-pool.ts";
+import type { PoolReports } from "./watch-tools.ts";
+import type { WatchedPool } from "./watched-pool.ts";
 
 /** One place in the code is complained of once in this time; the counters count every case. */
 const QUIET_MILLIS = 60_000;

@@ -1,0 +1,32 @@
+import type { Recorder } from "../metrics/histogram.ts";
+import type { CallSite } from "./call-site.ts";
+import type { Connection, Hold } from "./connection.ts";
+import type { NestedCheckouts } from "./nested-checkouts.ts";
+import type { WatchedPool } from "./watched-pool.ts";
+
+/** Where the measurements of a watched pool go. Seconds, but for `reuse`: checkouts of a connection when it closes. */
+export interface PoolRecorders {
+  readonly wait: Recorder;
+  readonly use: Recorder;
+  readonly create: Recorder;
+  readonly reuse: Recorder;
+}
+
+/** What is worth saying at once. Called in the middle of the application's work: must not throw. */
+export interface PoolReports {
+  /** A connection given back after all, that had been reported as a leak. */
+  leakReturned(pool: WatchedPool, connection: Connection, hold: Hold): void;
+  releasedInTransaction(pool: WatchedPool, connection: Connection, hold: Hold): void;
+  nestedCheckout(pool: WatchedPool, outer: Hold, inner: CallSite | undefined): void;
+  /** Poolscope made a mistake while it watched. */
+  faulted(pool: WatchedPool, fault: unknown): void;
+}
+
+/** What a watch works with besides the pool. */
+export interface WatchTools {
+  readonly recorders: PoolRecorders;
+  readonly reports: PoolReports;
+  readonly nesting: NestedCheckouts;
+  /** Whether to note where connections are asked for. */
+  readonly notesSites: boolean;
+}
