@@ -2,8 +2,8 @@ import type { AssessedReading } from "../health/assess.ts";
 import type { Condition } from "../health/diagnose.ts";
 import type { Logger } from "../logger.ts";
 
-/** Conditions that come and go under load: usage alerts speak of them. */
-const QUIET: ReadonlySet<Condition> = new Set(["ok", "busy", "exhausted"]);
+/** Conditions that others speak of: usage alerts of those that come and go under load, each leak of itself. */
+const QUIET: ReadonlySet<Condition> = new Set(["ok", "busy", "exhausted", "leak_suspected"]);
 
 /** Says once that something is the matter with a pool, once when it is something else, and once that it is over. */
 export class ConditionWatcher {

@@ -75,7 +75,7 @@ function describeSuspects(suspects: readonly LeakSuspect[]): string {
   const sites = [...new Set(suspects.map(({ site }) => site).filter(Boolean))];
   const held = Math.min(...suspects.map(({ heldSeconds }) => heldSeconds));
   const where = sites.length > 0 ? ` since checkout at ${sites.slice(0, 3).join(", ")}` : "";
-  return `${suspects.length} held over ${Math.floor(held)} s${where}`;
+  return `${suspects.length} held over ${held < 10 ? held.toFixed(1) : Math.floor(held)} s${where}`;
 }
 
 function whyStuck({ total, limit, idle, connecting, held }: PoolReading): string {

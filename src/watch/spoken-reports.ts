@@ -25,7 +25,7 @@ export class SpokenReports implements PoolReports {
   leak(pool: WatchedPool, connection: Connection, hold: Hold): void {
     const held = describe(pool, connection, hold);
     this.#logger.warn(
-      `${pool.name} - suspected leak: a connection has been held for ${seconds(held)}${at(held.site)} ` +
+      `${pool.name} - suspected leak: a connection${checkedOut(held.site)} has been held for ${seconds(held)} ` +
         `(${connection.activity.replaceAll("_", " ")}${last(held)}); release it in a finally block${trace(held.stack)}`,
     );
     this.#events.emit("leak", held);
@@ -34,7 +34,7 @@ export class SpokenReports implements PoolReports {
   leakReturned(pool: WatchedPool, connection: Connection, hold: Hold): void {
     const held = describe(pool, connection, hold);
     this.#logger.info(
-      `${pool.name} - the connection suspected as a leak${at(held.site)} was returned after ${seconds(held)}`,
+      `${pool.name} - the suspected leak, a connection${checkedOut(held.site)}, was returned after ${seconds(held)}`,
     );
     this.#events.emit("leakReturned", held);
   }
@@ -43,7 +43,7 @@ export class SpokenReports implements PoolReports {
     const held = describe(pool, connection, hold);
     if (this.#isNews(`transaction ${pool.name} ${held.site}`)) {
       this.#logger.warn(
-        `${pool.name} - a connection${at(held.site)} was released inside a transaction${last(held, " (", ")")}; ` +
+        `${pool.name} - a connection${checkedOut(held.site)} was released inside a transaction${last(held, " (", ")")}; ` +
           "its next holder finds it open: COMMIT or ROLLBACK before the release",
       );
     }
@@ -62,7 +62,7 @@ export class SpokenReports implements PoolReports {
       innerStack: inner?.frames ?? [],
     };
     this.#logger.warn(
-      `${pool.name} - nested checkout: a caller that holds a connection${at(outerSite)} asks for another` +
+      `${pool.name} - nested checkout: a caller that holds a connection${checkedOut(outerSite)} asks for another` +
         `${innerSite ? ` at ${innerSite}` : " by pool.query"}; enough of these at once wait for each other for ever: ` +
         `pass the connection on${trace(nested.outerStack)}${trace(nested.innerStack, "asks again")}`,
     );
@@ -103,8 +103,8 @@ function seconds({ heldSeconds }: HeldConnection): string {
   return `${heldSeconds.toFixed(1)} s`;
 }
 
-function at(site: string | undefined): string {
-  return site ? ` since checkout at ${site}` : "";
+function checkedOut(site: string | undefined): string {
+  return site ? ` checked out at ${site}` : "";
 }
 
 function last({ lastVerb, processId }: HeldConnection, before = ", ", after = ""): string {
