@@ -56,6 +56,8 @@ function describe(value: unknown): string {
   if (value === null || value === undefined) return `\`${value}\``;
   switch (typeof value) {
     case "string":
+      // What looks like a connection string or a URL may hold a password, wherever it was put.
+      if (value.includes("://")) return typeName(value);
       return `\`"${value.length > 60 ? `${value.slice(0, 60)}…` : value}"\` (string)`;
     case "number":
     case "boolean":

@@ -201,6 +201,18 @@ test("a name is given once; a pool has one name", () => {
   });
 });
 
+test("what looks like a connection string is never quoted, wherever it was put", async () => {
+  const secret = "postgres://user:hunter2@db/shop";
+  const scope = makeScope();
+  const refusals = [
+    refusal(() => poolscope({ logger: secret as never })),
+    refusal(() => poolscope({ [secret]: 1 } as never)),
+    refusal(() => scope.on(secret as never, () => {})),
+    await scope.holders(secret).catch((error: PoolscopeError) => error),
+  ];
+  for (const error of refusals) expect((error as Error).message).toMatch(/^Expected .*, got a string$/);
+});
+
 test("health, history and shutdown check what they are given", async () => {
   const scope = makeScope();
   expect(refusal(() => scope.health({ cacheMillis: -1 })).message).toMatch(/^Expected `cacheMillis`/);
