@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
-import express from "express";
+import express, { type ErrorRequestHandler } from "express";
 import type { HttpHandler } from "../metrics/prometheus.ts";
 import type { HealthStatus, OverallStatus } from "./assess.ts";
 import { overall } from "./assess.ts";
@@ -56,6 +56,12 @@ export function healthRouter(source: DatabaseSource): HttpHandler {
     response.setHeader("Allow", "GET, HEAD");
     sendJson(request, response, 405, { error: "only GET and HEAD" });
   });
+
+  // A path that cannot be decoded. Left to the application it would be answered with a stack.
+  const unreadable: ErrorRequestHandler = (_error, request, response, _next) => {
+    sendJson(request, response, 400, { error: "the path cannot be read" });
+  };
+  router.use(unreadable);
 
   return router as unknown as HttpHandler;
 }

@@ -218,6 +218,13 @@ test("HEAD answers like GET without a body; other methods are refused; unknown p
   expect(metrics.headers["allow"]).toBe("GET, HEAD");
 });
 
+test("a path that cannot be decoded is 400 in JSON, without a stack", async () => {
+  const scope = makeScope();
+  scope.watch(makePool(), { name: "orders" });
+  const { text } = await request(makeApp(scope)).get("/health/database/%E0%A4%A").expect(400);
+  expect(text).toBe('{"error":"the path cannot be read"}\n');
+});
+
 test("works wherever it is mounted and whatever the application is set to", async () => {
   const scope = makeScope();
   scope.watch(makePool(), { name: "orders" });
