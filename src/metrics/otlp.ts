@@ -25,6 +25,10 @@ export function otlpReader(
   });
 }
 
+// ExportResultCode of @opentelemetry/core, which is not worth a dependency.
+const SUCCESS = 0;
+const FAILED = 1;
+
 /** Loads OpenTelemetry's exporter at the first export: applications that do not push do not pay for it. */
 class LazyOtlpExporter implements PushMetricExporter {
   readonly #settings: OtlpSettings;
@@ -41,12 +45,12 @@ class LazyOtlpExporter implements PushMetricExporter {
     this.#load().then(
       (exporter) =>
         exporter.export(metrics, (result) => {
-          this.#report(result.error);
+          this.#report(result.code === SUCCESS ? undefined : (result.error ?? new Error("no reason given")));
           done(result);
         }),
       (error) => {
         this.#report(error);
-        done({ code: 1, error });
+        done({ code: FAILED, error });
       },
     );
   }
