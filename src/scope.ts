@@ -69,7 +69,7 @@ export class Scope implements Poolscope {
     this.#reports = new SpokenReports(logger, this.#events);
     this.#nesting = settings.looksForNesting ? new TrackedNesting() : noNestedCheckouts;
     // Without samples no window would ever close, and one block of the loop be told for ever.
-    this.#eventLoop = new EventLoopDelay(settings.sampleIntervalMillis > 0);
+    this.#eventLoop = new EventLoopDelay(settings.sampleIntervalMillis);
     this.#budget = new BudgetCheck(this.#registry, settings.processes, logger);
     const leaks = new LeakDetector(settings.leakAfterMillis, (...leak) => this.#reports.leak(...leak));
     const look = async () => leaks.look(this.#registry.all());

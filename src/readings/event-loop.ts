@@ -1,7 +1,9 @@
 import { type IntervalHistogram, monitorEventLoopDelay } from "node:perf_hooks";
 
 const NANOS = 1e9;
-const RESOLUTION_MILLIS = 20;
+/** Each look wakes the process: five a window are enough, and no more than ten a second. */
+const LOOKS_PER_WINDOW = 5;
+const LONGEST_RESOLUTION_MILLIS = 100;
 /**
  * A monitor that was just started, or reset, does not know when the loop came round last, and misses a block under way;
  * one that is stopped at the first breath after a block has not measured it yet. The one between the two has it.
@@ -13,12 +15,13 @@ const MONITORS = 3;
  * timeouts, that are its own. Covers the running sample interval and the two before it.
  */
 export class EventLoopDelay {
-  readonly #isMonitored: boolean;
+  readonly #resolutionMillis: number;
   /** Oldest first. */
   readonly #monitors: IntervalHistogram[] = [];
 
-  constructor(isMonitored: boolean) {
-    this.#isMonitored = isMonitored;
+  /** @param windowMillis How far apart {@link closeWindow} is called; 0: never, and nothing is monitored. */
+  constructor(windowMillis: number) {
+    this.#resolutionMillis = Math.min(LONGEST_RESOLUTION_MILLIS, Math.ceil(windowMillis / LOOKS_PER_WINDOW));
     this.closeWindow();
   }
 
@@ -27,8 +30,8 @@ export class EventLoopDelay {
   }
 
   closeWindow(): void {
-    if (!this.#isMonitored) return;
-    const monitor = monitorEventLoopDelay({ resolution: RESOLUTION_MILLIS });
+    if (this.#resolutionMillis === 0) return;
+    const monitor = monitorEventLoopDelay({ resolution: this.#resolutionMillis });
     monitor.enable();
     this.#monitors.push(monitor);
     if (this.#monitors.length > MONITORS) this.#monitors.shift()?.disable();
