@@ -42,11 +42,10 @@ const SERIES: readonly (readonly [keyof PoolHistograms, MetricSpec])[] = [
   ["reuse", METRICS.reuse],
 ];
 
-/** What a delta reader was told last. */
+/** What a delta reader was told last, of each of the SERIES. */
 interface Told {
   readonly at: HrTime;
-  readonly counts: Readonly<Record<keyof PoolHistograms, Float64Array>>;
-  readonly sums: Readonly<Record<keyof PoolHistograms, number>>;
+  readonly series: readonly { readonly counts: Float64Array; readonly sum: number }[];
 }
 
 /**
@@ -75,9 +74,8 @@ export class HistogramProducer implements MetricProducer {
       const told = isDelta ? this.#told.get(pool) : undefined;
       const startTime = told?.at ?? this.#since.get(pool) ?? endTime;
       SERIES.forEach(([key], index) => {
-        const value = told
-          ? difference(histograms[key], told.counts[key], told.sums[key])
-          : snapshot(histograms[key]);
+        const before = told?.series[index];
+        const value = before ? difference(histograms[key], before) : snapshot(histograms[key]);
         points[index]?.push({ startTime, endTime, attributes: pool.attributes, value });
       });
       if (isDelta) this.#told.set(pool, remember(histograms, endTime));
@@ -117,28 +115,22 @@ function snapshot(histogram: BucketHistogram): Histogram {
 }
 
 /** Minimum and maximum of an interval cannot be told from running ones, so a later delta has none. */
-function difference(histogram: BucketHistogram, counts: Float64Array, sum: number): Histogram {
-  const delta = Array.from(histogram.counts, (value, bucket) => value - (counts[bucket] ?? 0));
+function difference(histogram: BucketHistogram, before: Told["series"][number]): Histogram {
+  const delta = Array.from(histogram.counts, (value, bucket) => value - (before.counts[bucket] ?? 0));
   return {
     buckets: { boundaries: [...histogram.boundaries], counts: delta },
     count: delta.reduce((total, value) => total + value, 0),
-    sum: histogram.sum - sum,
+    sum: histogram.sum - before.sum,
     hasMinMax: false,
   } as Histogram;
 }
 
 function remember(histograms: PoolHistograms, at: HrTime): Told {
-  const { wait, use, create, reuse } = histograms;
-  return {
-    at,
-    counts: {
-      wait: wait.counts.slice(),
-      use: use.counts.slice(),
-      create: create.counts.slice(),
-      reuse: reuse.counts.slice(),
-    },
-    sums: { wait: wait.sum, use: use.sum, create: create.sum, reuse: reuse.sum },
-  };
+  const series = SERIES.map(([key]) => ({
+    counts: histograms[key].counts.slice(),
+    sum: histograms[key].sum,
+  }));
+  return { at, series };
 }
 
 function hrTime(): HrTime {

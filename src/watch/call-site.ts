@@ -46,7 +46,16 @@ export class CallSite {
   }
 }
 
-const here = `${process.cwd()}${sep}`;
+const here = workingFolder();
+
+function workingFolder(): string {
+  try {
+    return `${process.cwd()}${sep}`;
+  } catch {
+    // The folder is gone: places are told by their whole path.
+    return "";
+  }
+}
 
 function shorten(line: string): string {
   const frame = line.trim().replace(/file:\/\/[^\s)]+/, (url) => path(url));

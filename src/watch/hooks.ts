@@ -36,8 +36,8 @@ export interface PoolObserver {
 export type Settle = (error: unknown, client?: PgClient) => void;
 
 /**
- * Attaches an observer to one pool instance: its `connect`, `query` and `Client` properties and its public events. Prototypes
- * and other pools are not touched.
+ * Attaches an observer to one pool instance: its `connect`, `query` and `Client` properties and its public events.
+ * Prototypes and other pools are not touched.
  *
  * What the application sees stays the same. A callback is called with the same arguments at the same moment; a promise
  * is the very promise pg-pool makes, with pg-pool's own stack repair, and with nothing chained to it: a rejection

@@ -18,7 +18,9 @@ export interface NestedCheckouts {
 }
 
 /** Looks for nothing and costs nothing. */
-export const noNestedCheckouts: NestedCheckouts = { holdOf: () => undefined, enter: () => () => {} };
+export const noNestedCheckouts: NestedCheckouts = { holdOf: () => undefined, enter: () => nothing };
+
+function nothing(): void {}
 
 /**
  * Follows flows with AsyncLocalStorage. A flow that is started while another, begun in the same tick, still waits for

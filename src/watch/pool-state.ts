@@ -68,15 +68,20 @@ export interface Known {
   readonly peakWaiting: Peak;
 }
 
+/** Callers queued. For one tick pg-pool queues those it has an idle client for: they are not waiting. */
+export function countWaiting({ waitingCount, idleCount }: HookablePool): number {
+  return Math.max(0, waitingCount - idleCount);
+}
+
 export function stateOf(
-  { totalCount: total, idleCount: idle, waitingCount, options }: HookablePool,
+  pool: HookablePool,
   givenPoolSize: number | undefined,
   { connecting, dialFailing, held, waiters, peakUsed, peakWaiting }: Known,
 ): PoolState {
+  const { totalCount: total, idleCount: idle, options } = pool;
   const at = performance.now();
   const used = total - idle - connecting;
-  // For one tick pg-pool queues callers it has an idle client for. They are not waiting.
-  const waiting = Math.max(0, waitingCount - idle);
+  const waiting = countWaiting(pool);
   const limit = Number(options.max) || 0;
   const idleMin = Number(options.min) || 0;
   const poolSize = Math.min(givenPoolSize ?? (idleMin > 0 ? idleMin : limit), limit);

@@ -9,7 +9,7 @@ import { Dials } from "./dials.ts";
 import { hookPool, type PoolObserver, type Settle } from "./hooks.ts";
 import { Peak } from "./peak.ts";
 import type { HookablePool, PgClient } from "./pg-types.ts";
-import { type PoolState, stateOf } from "./pool-state.ts";
+import { countWaiting, type PoolState, stateOf } from "./pool-state.ts";
 import type { PoolWatch } from "./pool-watch.ts";
 import { type Waiter, Waiters } from "./waiters.ts";
 import type { PoolRecorders, WatchTools } from "./watch-tools.ts";
@@ -122,16 +122,11 @@ export class WatchedPool implements PoolObserver {
   /** Called by the sampler before it reads, see {@link Peak}. */
   closePeakWindows(): void {
     this.#peakUsed.closeWindow(this.#countUsed());
-    this.#peakWaiting.closeWindow(this.#countWaiting());
+    this.#peakWaiting.closeWindow(countWaiting(this.#pool));
   }
 
   #countUsed(): number {
     return this.#pool.totalCount - this.#pool.idleCount - this.#dials.count();
-  }
-
-  /** For one tick pg-pool queues callers it has an idle client for. They are not waiting. */
-  #countWaiting(): number {
-    return Math.max(0, this.#pool.waitingCount - this.#pool.idleCount);
   }
 
   // ── what happens in the pool (PoolObserver) ──
@@ -167,7 +162,7 @@ export class WatchedPool implements PoolObserver {
   }
 
   enqueued(): void {
-    if (this.#waiters.size > 0) this.#peakWaiting.raise(this.#countWaiting());
+    if (this.#waiters.size > 0) this.#peakWaiting.raise(countWaiting(this.#pool));
   }
 
   dialStarted(client: PgClient): void {
