@@ -1,7 +1,6 @@
-/**
- * Names for why a connection could not be had. They become the `error.type` label, so they come from closed sets:
- * a SQLSTATE, a Node error code, one of poolscope's own words below, or an error class. Never a message.
- */
+import { errorClass, errorCode, errorMessage } from "../error-type.ts";
+
+/** Why a connection could not be had, in the words that become the `error.type` label, see {@link errorCode}. */
 export const WAIT_TIMEOUT = "wait_timeout";
 export const DIAL_TIMEOUT = "dial_timeout";
 
@@ -13,10 +12,6 @@ export const KNOWN_DIAL_FAILURES: readonly string[] = [
   "28P01", // invalid_password
   "53300", // too_many_connections
 ];
-
-/** Where types are counted per pool, this many at most; the rest is `_OTHER`, the overflow name of semconv. */
-export const MAX_ERROR_TYPES = 20;
-export const OTHER_ERROR_TYPE = "_OTHER";
 
 // The texts of pg-pool 3.x and pg 8.x. Neither error carries a code; regression tests hold these to the installed pg.
 const WAIT_TIMEOUT_MESSAGE = "timeout exceeded when trying to connect";
@@ -31,15 +26,9 @@ export function timeoutType(error: unknown): typeof WAIT_TIMEOUT | typeof DIAL_T
 }
 
 /** SQLSTATE, else Node's error code, else poolscope's own word, else the error's class. */
-export function errorType(error: unknown): string {
+export function dialErrorType(error: unknown): string {
   if (timeoutType(error) === DIAL_TIMEOUT) return DIAL_TIMEOUT;
-  if (typeof error !== "object" || error === null) return typeof error;
-  const { code, message } = error as { code?: unknown; message?: unknown };
-  // Covers SQLSTATEs ("28P01") and Node's codes ("ECONNREFUSED", "ERR_TLS_CERT_ALTNAME_INVALID").
-  if (typeof code === "string" && /^[A-Z0-9_]{4,48}$/.test(code)) return code;
-  if (typeof message === "string" && message.startsWith("SASL")) return "sasl";
-  const className = error.constructor?.name;
-  return className && /^\w{1,48}$/.test(className) ? className : "Error";
+  return errorCode(error) ?? (errorMessage(error)?.startsWith("SASL") ? "sasl" : errorClass(error));
 }
 
 /** The causes a person tells apart. */

@@ -1,19 +1,12 @@
-import {
-  DIAL_TIMEOUT,
-  errorType,
-  KNOWN_DIAL_FAILURES,
-  MAX_ERROR_TYPES,
-  OTHER_ERROR_TYPE,
-  timeoutType,
-} from "./dial-failure.ts";
+import { ErrorCounts } from "../error-type.ts";
+import { DIAL_TIMEOUT, dialErrorType, KNOWN_DIAL_FAILURES, timeoutType } from "./dial-failure.ts";
 import type { DialingClient, HookablePool, PgClient } from "./pg-types.ts";
 
 const FAILURE_MATTERS_MILLIS = 30_000;
 
 /** The connections one pool is opening, and what came of those that failed. */
 export class Dials {
-  /** By `error.type`. Bounded by MAX_ERROR_TYPES. */
-  readonly failures: Map<string, number> = new Map(KNOWN_DIAL_FAILURES.map((type) => [type, 0]));
+  readonly #failures = new ErrorCounts(KNOWN_DIAL_FAILURES);
   readonly #pool: HookablePool;
   /** Since when; undefined for dials older than the watch. */
   readonly #underWay = new Map<PgClient, number | undefined>();
@@ -26,6 +19,11 @@ export class Dials {
     for (const client of (pool._clients ?? []) as readonly DialingClient[]) {
       if (client._connecting === true && client._connected !== true) this.#underWay.set(client, undefined);
     }
+  }
+
+  /** By `error.type`. */
+  get failures(): ReadonlyMap<string, number> {
+    return this.#failures.counts;
   }
 
   /** How many there are. Dials that pg-pool has given up by itself leave no event: the pool's own list decides. */
@@ -72,14 +70,14 @@ export class Dials {
 
   failed(client: PgClient, error: unknown): void {
     const since = this.#end(client);
-    this.#count(this.#isTimeout(error, since) ? DIAL_TIMEOUT : errorType(error));
+    this.#count(this.#isTimeout(error, since) ? DIAL_TIMEOUT : dialErrorType(error));
     if (typeof error === "object" && error !== null) this.#counted.add(error);
   }
 
   /** A caller got an error that is no timeout: of its dial, which is counted, or of a hook around it. */
   callerFailed(error: unknown): void {
     const isCounted = typeof error === "object" && error !== null && this.#counted.has(error);
-    if (!isCounted) this.#count(errorType(error));
+    if (!isCounted) this.#count(dialErrorType(error));
   }
 
   forgetAll(): void {
@@ -97,9 +95,7 @@ export class Dials {
   }
 
   #count(type: string): void {
-    const isNamed = this.failures.has(type) || this.failures.size < MAX_ERROR_TYPES;
-    const name = isNamed ? type : OTHER_ERROR_TYPE;
-    this.failures.set(name, (this.failures.get(name) ?? 0) + 1);
+    this.#failures.count(type);
     this.#lastFailure = { type, at: performance.now() };
   }
 }

@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import { BucketHistogram } from "../../src/metrics/histogram.ts";
 import { summarize } from "../../src/readings/distribution.ts";
-import { errorType, failureCause, timeoutType } from "../../src/watch/dial-failure.ts";
+import { dialErrorType, failureCause, timeoutType } from "../../src/watch/dial-failure.ts";
 import { Peak } from "../../src/watch/peak.ts";
 
 test("buckets are closed above and open below, and nothing is lost", () => {
@@ -70,7 +70,7 @@ test.each([
   [undefined, "undefined", "other"],
   ["text", "string", "other"],
 ])("%o is %s, %s", (error, type, cause) => {
-  expect(errorType(error)).toBe(type);
+  expect(dialErrorType(error)).toBe(type);
   expect(failureCause(type)).toBe(cause);
 });
 
