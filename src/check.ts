@@ -45,6 +45,27 @@ export function integerOption(option: string, value: unknown, fallback: number, 
   throw expected(option, `a whole number from ${min} to ${max}${orZero ? ", or 0" : ""}`, value);
 }
 
+/** Upper bounds of histogram buckets: positive and ascending. */
+export function bucketsOption(
+  option: string,
+  value: unknown,
+  maxLength: number,
+): readonly number[] | undefined {
+  if (value === undefined) return undefined;
+  const expectation = `1 to ${maxLength} positive numbers in ascending order`;
+  if (!Array.isArray(value) || value.length === 0 || value.length > maxLength) {
+    throw expected(option, expectation, value);
+  }
+  value.forEach((bound: unknown, index) => {
+    const isNumber = typeof bound === "number" && Number.isFinite(bound) && bound > 0;
+    if (!isNumber) throw expected(`${option}[${index}]`, "a positive number", bound);
+    if (index > 0 && bound <= value[index - 1]) {
+      throw expected(`${option}[${index}]`, `above the one before it (${value[index - 1]})`, bound);
+    }
+  });
+  return Object.freeze([...value]);
+}
+
 export function textOption(option: string, value: unknown, maxLength: number): string | undefined {
   if (value === undefined) return undefined;
   if (typeof value === "string" && value.trim() !== "" && value.length <= maxLength) return value;

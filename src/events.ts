@@ -27,6 +27,28 @@ export interface NestedCheckout {
   readonly innerStack: readonly string[];
 }
 
+/** A query that took longer than `slowQueryMillis`. What is not known is absent. */
+export interface SlowQuery {
+  readonly pool: string;
+  readonly seconds: number;
+  /** How long the caller had waited for the connection it ran on. */
+  readonly waitSeconds?: number;
+  /** Rows that came back. */
+  readonly rows?: number;
+  /** The verb, like `SELECT`. */
+  readonly operation?: string;
+  /** The name given by `queryName`. */
+  readonly summary?: string;
+  /** Why it failed, if it did: a SQLSTATE, a Node error code, `query_timeout`, `connection_lost` or an error class. */
+  readonly errorType?: string;
+  /** One line of at most 500 characters, every literal and parameter replaced by `?`, comments dropped. */
+  readonly sql: string;
+  /** The same for the same SQL in every process and release. */
+  readonly fingerprint: string;
+  /** Where the connection was asked for, like `src/reports.ts:41`; known for `pool.connect()`. */
+  readonly site?: string;
+}
+
 /** The events of a scope and what they carry. */
 export interface PoolscopeEvents {
   /** A connection has been held for longer than `leakAfterMillis`. Once for each. */
@@ -37,6 +59,8 @@ export interface PoolscopeEvents {
   releasedInTransaction: HeldConnection;
   /** Once for each pair of places in the application's code. */
   nestedCheckout: NestedCheckout;
+  /** A query took longer than `slowQueryMillis`. Every one, also those that have no line in the log. */
+  slowQuery: SlowQuery;
 }
 
 export const EVENT_NAMES: readonly (keyof PoolscopeEvents)[] = [
@@ -44,6 +68,7 @@ export const EVENT_NAMES: readonly (keyof PoolscopeEvents)[] = [
   "leakReturned",
   "releasedInTransaction",
   "nestedCheckout",
+  "slowQuery",
 ];
 
 /** Tells listeners, and keeps what they throw away from everything else. */

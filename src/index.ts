@@ -1,29 +1,34 @@
 export { PoolscopeError, type PoolscopeErrorCode } from "./errors.ts";
-export type { HeldConnection, NestedCheckout, PoolscopeEvents } from "./events.ts";
+export type { HeldConnection, NestedCheckout, PoolscopeEvents, SlowQuery } from "./events.ts";
 export type { AssessedReading, HealthStatus, OverallStatus, PoolStatus } from "./health/assess.ts";
 export type {
   DatabaseHealth,
   HistoryEntry,
   PoolHealth,
   PoolNumbers,
+  SlowQueryEntry,
   UnknownHealth,
 } from "./health/database.ts";
 export type { Condition, Diagnosis } from "./health/diagnose.ts";
 export type { Logger } from "./logger.ts";
 export type { HttpHandler } from "./metrics/prometheus.ts";
+export { MILLISECOND_BUCKETS } from "./metrics/semconv.ts";
 export type {
+  DetailsRule,
   HealthOptions,
   HoldersOptions,
   MetricReaderLike,
   OtlpOptions,
   OtlpTemporality,
   PoolscopeOptions,
+  QueryName,
   ShutdownOptions,
   Thresholds,
   UsageAlert,
   WatchOptions,
 } from "./options.ts";
 export { type Poolscope, poolscope } from "./poolscope.ts";
+export type { SlowQueryGroup } from "./queries/slow-groups.ts";
 export type {
   ConnectFailures,
   DistributionSummary,

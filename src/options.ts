@@ -1,3 +1,4 @@
+import type { IncomingMessage } from "node:http";
 import type { MeterProvider } from "@opentelemetry/api";
 import type { Logger } from "./logger.ts";
 
@@ -72,6 +73,31 @@ export interface PoolscopeOptions {
   processes?: number | undefined;
   /** Milliseconds after which a reading of the meter is given up, 1 or more. @default 2000 */
   collectTimeoutMillis?: number | undefined;
+  /**
+   * Who measures the queries: poolscope on every client of a watched pool; or `@opentelemetry/instrumentation-pg`,
+   * which has to be installed and is registered for the whole process; or nobody. See docs/queries.md.
+   *
+   * @default "poolscope"
+   */
+  queries?: "poolscope" | "instrumentation-pg" | "off" | undefined;
+  /** Milliseconds from which a query counts as slow, 1 or more; 0: none does. @default 1000 */
+  slowQueryMillis?: number | undefined;
+  /**
+   * A name for each query, which becomes `db.query.summary`: cut to 255 characters. Called for every query, so it has
+   * to be quick; where it returns undefined the query has no name. Put nothing into it that differs from call to call.
+   *
+   * @default none
+   */
+  queryName?: QueryName | undefined;
+  /** Different names kept apart, 1 to 1000; the rest is `_OTHER`. @default 100 */
+  maxQueryNames?: number | undefined;
+  /**
+   * Upper bounds of the buckets of `db.client.operation.duration` in seconds, ascending, 1 to 50 of them. See
+   * {@link MILLISECOND_BUCKETS}.
+   *
+   * @default those of the semantic conventions: 0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 10
+   */
+  queryDurationBuckets?: readonly number[] | undefined;
 }
 
 /** Where a pool's status changes. Both in (0, 1], `warning` below `critical`. */
@@ -107,6 +133,16 @@ export interface OtlpOptions {
   temporality?: OtlpTemporality | undefined;
 }
 
+/**
+ * @param query What the application gave to `query()`; a plain text as `{ text }`
+ * @returns A name, or undefined for none
+ */
+export type QueryName = (query: {
+  readonly text?: unknown;
+  readonly name?: unknown;
+  readonly [key: string]: unknown;
+}) => string | undefined;
+
 /** Options of `scope.watch()`. */
 export interface WatchOptions {
   /**
@@ -129,7 +165,17 @@ export interface WatchOptions {
 export interface HealthOptions {
   /** Milliseconds for which one reading answers all probes, 0 or more. @default 250 */
   cacheMillis?: number | undefined;
+  /**
+   * Who may see details: the redacted SQL of slow queries. A function is asked for each request; what it throws, or
+   * anything but `true`, hides them.
+   *
+   * @default "never"
+   */
+  details?: "never" | "always" | DetailsRule | undefined;
 }
+
+/** Whether this request may see details. */
+export type DetailsRule = (request: IncomingMessage) => boolean | Promise<boolean>;
 
 /** Options of `scope.holders()`. */
 export interface HoldersOptions {

@@ -8,6 +8,7 @@ import type {
   ShutdownOptions,
   WatchOptions,
 } from "./options.ts";
+import type { SlowQueryGroup } from "./queries/slow-groups.ts";
 import { Scope } from "./scope.ts";
 import type { ConnectionBudget } from "./server/connection-budget.ts";
 import type { Holder } from "./server/holders.ts";
@@ -41,6 +42,13 @@ export interface Poolscope extends AsyncDisposable {
    * @param limit How many at most, 1 or more; default 10.
    */
   history(name: string, limit?: number): AssessedReading[];
+  /**
+   * The worst of the slow queries of the last five to ten minutes, grouped by what is left when literals are replaced:
+   * those with the most time together first.
+   *
+   * @param limit How many at most, 1 or more; default 10.
+   */
+  slowQueries(limit?: number): SlowQueryGroup[];
   /**
    * Who holds the connections of one pool now, longest first: since when, since where, doing what.
    *

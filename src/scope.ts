@@ -6,13 +6,19 @@ import { expected, expectedSecret, PoolscopeError } from "./errors.ts";
 import { EVENT_NAMES, Events, type PoolscopeEvents } from "./events.ts";
 import { type AssessedReading, assess } from "./health/assess.ts";
 import { cached } from "./health/cached-source.ts";
+import type { DatabaseSource } from "./health/database.ts";
 import { healthRouter } from "./health/router.ts";
+import type { Logger } from "./logger.ts";
 import { HostTelemetry } from "./metrics/host-telemetry.ts";
 import { OwnTelemetry } from "./metrics/own-telemetry.ts";
 import { type HttpHandler, prometheusHandler } from "./metrics/prometheus.ts";
 import type { Telemetry } from "./metrics/telemetry.ts";
 import type { HealthOptions, HoldersOptions, ShutdownOptions, WatchOptions } from "./options.ts";
 import type { Poolscope } from "./poolscope.ts";
+import type { QueryTools } from "./queries/pool-queries.ts";
+import { QueryNames } from "./queries/query-names.ts";
+import type { SlowQueryGroup } from "./queries/slow-groups.ts";
+import { SlowQueries } from "./queries/slow-queries.ts";
 import { EventLoopDelay } from "./readings/event-loop.ts";
 import { History } from "./readings/history.ts";
 import { MeterReadings } from "./readings/meter-readings.ts";
@@ -22,6 +28,7 @@ import { BudgetCheck } from "./server/budget-check.ts";
 import type { ConnectionBudget } from "./server/connection-budget.ts";
 import { type Holder, holdersOf, joinServer } from "./server/holders.ts";
 import {
+  type QuerySettings,
   resolveHealthOptions,
   resolveHoldersOptions,
   resolveShutdownOptions,
@@ -47,6 +54,8 @@ export class Scope implements Poolscope {
   readonly #usage: UsageWatcher;
   readonly #conditions: ConditionWatcher;
   readonly #events: Events;
+  readonly #slowQueries: SlowQueries;
+  readonly #queryTools: QueryTools | undefined;
   readonly #reports: SpokenReports;
   readonly #nesting: NestedCheckouts;
   readonly #eventLoop: EventLoopDelay;
@@ -58,15 +67,18 @@ export class Scope implements Poolscope {
   constructor(settings: Settings) {
     const { host, logger } = settings;
     this.#settings = settings;
+    const buckets = settings.queries.durationBuckets;
     this.#telemetry = host
-      ? new HostTelemetry(this.#registry, host.meterProvider, host.reader, logger)
-      : new OwnTelemetry(this.#registry, settings.serviceName, settings.otlp, logger);
+      ? new HostTelemetry(this.#registry, host.meterProvider, host.reader, buckets, logger)
+      : new OwnTelemetry(this.#registry, settings.serviceName, settings.otlp, buckets, logger);
     this.#readings = new MeterReadings(this.#telemetry, this.#registry, settings.collectTimeoutMillis);
     this.#history = new History(settings.historySize);
     this.#usage = new UsageWatcher(settings.usageAlert, logger);
     this.#conditions = new ConditionWatcher(logger);
     this.#events = new Events(logger);
-    this.#reports = new SpokenReports(logger, this.#events);
+    this.#slowQueries = new SlowQueries(logger, this.#events, settings.queries.slowMillis);
+    this.#queryTools = queryTools(settings.queries, logger);
+    this.#reports = new SpokenReports(logger, this.#events, this.#slowQueries);
     this.#nesting = settings.looksForNesting ? new TrackedNesting() : noNestedCheckouts;
     // Without samples no window would ever close, and one block of the loop be told for ever.
     this.#eventLoop = new EventLoopDelay(settings.sampleIntervalMillis);
@@ -78,6 +90,7 @@ export class Scope implements Poolscope {
       this.#history.forget(name);
       this.#usage.forget(name);
       this.#conditions.forget(name);
+      this.#slowQueries.forget(name);
     });
     this.#sampler = new Sampler(settings.sampleIntervalMillis, () => this.#sample(), logger);
   }
@@ -103,6 +116,7 @@ export class Scope implements Poolscope {
       recorders: this.#telemetry.recorders(identity.attributes),
       reports: this.#reports,
       nesting: this.#nesting,
+      queries: this.#queryTools,
       notesSites: this.#settings.leakAfterMillis > 0 || this.#settings.looksForNesting,
     });
     this.#registry.add(watched);
@@ -110,9 +124,13 @@ export class Scope implements Poolscope {
   }
 
   health(options?: HealthOptions): HttpHandler {
-    const { cacheMillis } = resolveHealthOptions(options);
-    const history = this.#history.last.bind(this.#history);
-    return healthRouter(cached({ read: () => this.readings(), history }, cacheMillis));
+    const { cacheMillis, details } = resolveHealthOptions(options);
+    const source: DatabaseSource = {
+      read: () => this.readings(),
+      history: (pool, limit) => this.#history.last(pool, limit),
+      slowQueries: (pool, limit) => this.#slowQueries.worst(limit, pool),
+    };
+    return healthRouter(cached(source, cacheMillis), details);
   }
 
   metrics(): HttpHandler {
@@ -129,6 +147,10 @@ export class Scope implements Poolscope {
 
   history(name: string, limit?: number): AssessedReading[] {
     return this.#history.last(name, integerOption("limit", limit, 10, { min: 1 }));
+  }
+
+  slowQueries(limit?: number): SlowQueryGroup[] {
+    return this.#slowQueries.worst(integerOption("limit", limit, 10, { min: 1 }));
   }
 
   async holders(name: string, options?: HoldersOptions): Promise<Holder[]> {
@@ -163,6 +185,7 @@ export class Scope implements Poolscope {
 
   async #sample(): Promise<void> {
     this.#eventLoop.closeWindow();
+    this.#slowQueries.flush();
     const readings = this.#assess(await this.#readings.sample());
     this.#history.add(readings);
     this.#usage.look(readings);
@@ -187,9 +210,18 @@ export class Scope implements Poolscope {
       this.#settings.logger.warn(`poolscope - the last export did not succeed: ${reason}`);
     }
     for (const pool of this.#registry.all()) pool.detach();
+    this.#slowQueries.flush(true);
   }
 
   #assertRunning(): void {
     if (this.#shutdown) throw new PoolscopeError("POOLSCOPE_SHUT_DOWN", "This scope is shut down");
   }
+}
+
+function queryTools(settings: QuerySettings, logger: Logger): QueryTools | undefined {
+  if (settings.source === "off") return undefined;
+  return {
+    names: new QueryNames(settings.nameOf, settings.maxNames, logger),
+    slowSeconds: settings.slowMillis === 0 ? Number.POSITIVE_INFINITY : settings.slowMillis / 1000,
+  };
 }

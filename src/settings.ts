@@ -1,15 +1,24 @@
 import type { Attributes, MeterProvider } from "@opentelemetry/api";
 import { AggregationTemporality, InstrumentType } from "@opentelemetry/sdk-metrics";
-import { fractionOption, hasMethods, integerOption, objectOption, textOption } from "./check.ts";
+import {
+  bucketsOption,
+  fractionOption,
+  hasMethods,
+  integerOption,
+  objectOption,
+  textOption,
+} from "./check.ts";
 import { expected, expectedSecret, PoolscopeError } from "./errors.ts";
 import { diagLogger, guardLogger, type Logger } from "./logger.ts";
 import { type OtlpSettings, resolveOtlp } from "./metrics/otlp-settings.ts";
 import { OWN_ATTRIBUTES } from "./metrics/semconv.ts";
 import type {
+  DetailsRule,
   HealthOptions,
   HoldersOptions,
   MetricReaderLike,
   PoolscopeOptions,
+  QueryName,
   ShutdownOptions,
   Thresholds,
   UsageAlert,
@@ -33,6 +42,16 @@ export interface Settings {
   readonly stuckAfterMillis: number;
   /** 0: the budget is not compared by itself. */
   readonly processes: number;
+  readonly queries: QuerySettings;
+}
+
+export interface QuerySettings {
+  readonly source: "poolscope" | "instrumentation-pg" | "off";
+  /** 0: no query is slow. */
+  readonly slowMillis: number;
+  readonly nameOf: QueryName | undefined;
+  readonly maxNames: number;
+  readonly durationBuckets: readonly number[] | undefined;
 }
 
 export interface ThresholdSettings {
@@ -43,6 +62,11 @@ export interface ThresholdSettings {
 export interface UsageAlertSettings {
   readonly enter: number;
   readonly leave: number;
+}
+
+export interface HealthSettings {
+  readonly cacheMillis: number;
+  readonly details: DetailsRule;
 }
 
 export interface WatchSettings {
@@ -67,6 +91,11 @@ export function resolveOptions(given: unknown, environment: NodeJS.ProcessEnv): 
     "nestedCheckouts",
     "stuckAfterMillis",
     "processes",
+    "queries",
+    "slowQueryMillis",
+    "queryName",
+    "maxQueryNames",
+    "queryDurationBuckets",
   ]);
   const logger = resolveLogger(options.logger);
   const host = resolveHost(options);
@@ -92,6 +121,7 @@ export function resolveOptions(given: unknown, environment: NodeJS.ProcessEnv): 
     looksForNesting: resolveNesting(options.nestedCheckouts),
     stuckAfterMillis: integerOption("stuckAfterMillis", options.stuckAfterMillis, 5_000, { min: 1 }),
     processes: integerOption("processes", options.processes, 1, { min: 1, max: 100_000, orZero: true }),
+    queries: resolveQueries(options),
   };
 }
 
@@ -110,9 +140,12 @@ export function resolveWatchOptions(given: unknown, poolMax: number): WatchSetti
   };
 }
 
-export function resolveHealthOptions(given: unknown): { readonly cacheMillis: number } {
-  const options = objectOption<HealthOptions>("options", given, ["cacheMillis"]);
-  return { cacheMillis: integerOption("cacheMillis", options.cacheMillis, 250, { min: 0 }) };
+export function resolveHealthOptions(given: unknown): HealthSettings {
+  const options = objectOption<HealthOptions>("options", given, ["cacheMillis", "details"]);
+  return {
+    cacheMillis: integerOption("cacheMillis", options.cacheMillis, 250, { min: 0 }),
+    details: resolveDetails(options.details),
+  };
 }
 
 export function resolveHoldersOptions(given: unknown): { readonly joinServer: boolean } {
@@ -124,6 +157,27 @@ export function resolveHoldersOptions(given: unknown): { readonly joinServer: bo
 export function resolveShutdownOptions(given: unknown): { readonly timeoutMillis: number } {
   const options = objectOption<ShutdownOptions>("options", given, ["timeoutMillis"]);
   return { timeoutMillis: integerOption("timeoutMillis", options.timeoutMillis, 5_000, { min: 1 }) };
+}
+
+function resolveQueries(options: PoolscopeOptions): QuerySettings {
+  const { queries: source = "poolscope", queryName: nameOf } = options;
+  if (!["poolscope", "instrumentation-pg", "off"].includes(source)) {
+    throw expected("queries", '"poolscope", "instrumentation-pg" or "off"', source);
+  }
+  if (nameOf !== undefined && typeof nameOf !== "function") throw expected("queryName", "a function", nameOf);
+  return {
+    source,
+    slowMillis: integerOption("slowQueryMillis", options.slowQueryMillis, 1_000, { min: 1, orZero: true }),
+    nameOf,
+    maxNames: integerOption("maxQueryNames", options.maxQueryNames, 100, { min: 1, max: 1_000 }),
+    durationBuckets: bucketsOption("queryDurationBuckets", options.queryDurationBuckets, 50),
+  };
+}
+
+function resolveDetails(given: unknown): DetailsRule {
+  if (typeof given === "function") return given as DetailsRule;
+  if (given === undefined || given === "never" || given === "always") return () => given === "always";
+  throw expected("details", '"never", "always" or a function', given);
 }
 
 function resolveNesting(given: unknown): boolean {

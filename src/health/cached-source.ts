@@ -15,5 +15,6 @@ export function cached(source: DatabaseSource, cacheMillis: number): DatabaseSou
       return entry.readings;
     },
     history: source.history.bind(source),
+    slowQueries: source.slowQueries.bind(source),
   };
 }

@@ -1,3 +1,4 @@
+import type { SlowQueryGroup } from "../queries/slow-groups.ts";
 import type { DistributionSummary } from "../readings/pool-reading.ts";
 import { type AssessedReading, type PoolStatus, worst } from "./assess.ts";
 import type { Condition } from "./diagnose.ts";
@@ -7,7 +8,17 @@ export interface DatabaseSource {
   /** Rejects when the meter cannot be read. */
   read(): Promise<AssessedReading[]>;
   history(pool: string, limit: number): AssessedReading[];
+  slowQueries(pool: string, limit: number): SlowQueryGroup[];
 }
+
+/** What a page shows. */
+export interface HealthView {
+  /** Samples of `recent_history`. */
+  readonly historyLimit: number;
+  readonly showsDetails: boolean;
+}
+
+const SLOWEST = 5;
 
 export interface HistoryEntry {
   readonly checkedout: number;
@@ -53,6 +64,23 @@ export interface PoolHealth extends PoolNumbers {
   readonly wait_seconds: DistributionSummary;
   readonly use_seconds: DistributionSummary;
   readonly create_seconds: DistributionSummary;
+  /** Absent, as what follows, where queries are not measured. */
+  readonly query_seconds?: DistributionSummary;
+  readonly query_errors?: Readonly<Record<string, number>>;
+  readonly slow_queries?: number;
+  /** The worst of the last minutes. Only where details are allowed. */
+  readonly slowest_queries?: readonly SlowQueryEntry[];
+}
+
+/** Slow queries that differ only in their literals. */
+export interface SlowQueryEntry {
+  readonly fingerprint: string;
+  readonly sql: string;
+  readonly operation?: string;
+  readonly count: number;
+  readonly p50_seconds: number;
+  readonly p95_seconds: number;
+  readonly max_seconds: number;
 }
 
 export interface DatabaseHealth extends PoolNumbers {
@@ -69,7 +97,7 @@ export interface UnknownHealth {
 
 export async function databaseHealth(
   source: DatabaseSource,
-  limit: number,
+  { historyLimit, showsDetails }: HealthView,
 ): Promise<DatabaseHealth | UnknownHealth> {
   let readings: AssessedReading[];
   try {
@@ -79,9 +107,12 @@ export async function databaseHealth(
     return unknownHealth("the pools could not be read; see the log");
   }
   if (readings.length === 0) return unknownHealth("no pool is watched: call scope.watch(pool)");
-  const samples = readings.map(({ pool }) => source.history(pool, limit));
-  const pools = readings.map((reading, index) => poolHealth(reading, samples[index] ?? []));
-  return { ...together(pools), recent_history: addUp(samples.flat(), limit), pools };
+  const samples = readings.map(({ pool }) => source.history(pool, historyLimit));
+  const pools = readings.map((reading, index) => ({
+    ...poolHealth(reading, samples[index] ?? []),
+    ...(showsDetails && reading.query && { slowest_queries: slowest(source, reading.pool) }),
+  }));
+  return { ...together(pools), recent_history: addUp(samples.flat(), historyLimit), pools };
 }
 
 function unknownHealth(message: string): UnknownHealth {
@@ -124,6 +155,9 @@ function poolHealth(reading: AssessedReading, history: readonly AssessedReading[
     wait_seconds: rounded(reading.wait),
     use_seconds: rounded(reading.use),
     create_seconds: rounded(reading.create),
+    ...(reading.query && { query_seconds: rounded(reading.query) }),
+    ...(reading.queryErrorsByType && { query_errors: reading.queryErrorsByType }),
+    ...(reading.slowQueries !== undefined && { slow_queries: reading.slowQueries }),
     timestamp: reading.timestamp,
     recent_history: history.map(({ used, capacity, timestamp }) => entry(used, capacity, timestamp)),
   };
@@ -138,6 +172,18 @@ function connectFailures({ connectFailuresByCause: by }: AssessedReading): PoolH
     too_many_connections: by.tooManyConnections,
     other: by.other,
   };
+}
+
+function slowest(source: DatabaseSource, pool: string): SlowQueryEntry[] {
+  return source.slowQueries(pool, SLOWEST).map((group) => ({
+    fingerprint: group.fingerprint,
+    sql: group.sql,
+    ...(group.operation !== undefined && { operation: group.operation }),
+    count: group.count,
+    p50_seconds: micro(group.p50Seconds),
+    p95_seconds: micro(group.p95Seconds),
+    max_seconds: micro(group.maxSeconds),
+  }));
 }
 
 /** Sums over all pools, and the worst status. */

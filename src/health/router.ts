@@ -1,9 +1,10 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import express, { type ErrorRequestHandler } from "express";
 import type { HttpHandler } from "../metrics/prometheus.ts";
+import type { DetailsRule } from "../options.ts";
 import type { HealthStatus, OverallStatus } from "./assess.ts";
 import { overall } from "./assess.ts";
-import { type DatabaseSource, databaseHealth } from "./database.ts";
+import { type DatabaseSource, databaseHealth, type HealthView } from "./database.ts";
 
 const DEFAULT_HISTORY = 5;
 const MAX_HISTORY = 100;
@@ -13,28 +14,28 @@ const MAX_HISTORY = 100;
  * else they take for healthy. Responses are written with `node:http`'s own methods, so that nothing depends on the
  * Express version or the settings of the application it is mounted in.
  */
-export function healthRouter(source: DatabaseSource): HttpHandler {
+export function healthRouter(source: DatabaseSource, details: DetailsRule): HttpHandler {
   const router = express.Router();
 
   router.get("/", async (request, response) => {
-    const limit = historyLimit(request, response);
-    if (limit === undefined) return;
-    const database = await databaseHealth(source, limit);
+    const view = await viewOf(request, response, details);
+    if (!view) return;
+    const database = await databaseHealth(source, view);
     const status = overall([database.status]);
     sendJson(request, response, httpStatus(status), { status, components: { database } });
   });
 
   router.get("/database", async (request, response) => {
-    const limit = historyLimit(request, response);
-    if (limit === undefined) return;
-    const database = await databaseHealth(source, limit);
+    const view = await viewOf(request, response, details);
+    if (!view) return;
+    const database = await databaseHealth(source, view);
     sendJson(request, response, httpStatus(database.status), database);
   });
 
   router.get("/database/:pool", async (request, response) => {
-    const limit = historyLimit(request, response);
-    if (limit === undefined) return;
-    const database = await databaseHealth(source, limit);
+    const view = await viewOf(request, response, details);
+    if (!view) return;
+    const database = await databaseHealth(source, view);
     const name = request.params["pool"];
     const pool = database.pools.find((candidate) => candidate.name === name);
     if (pool) return sendJson(request, response, httpStatus(pool.status), pool);
@@ -68,6 +69,27 @@ export function healthRouter(source: DatabaseSource): HttpHandler {
 
 function httpStatus(status: HealthStatus | OverallStatus): 200 | 503 {
   return status === "critical" ? 503 : 200;
+}
+
+/** Undefined: the request was refused. */
+async function viewOf(
+  request: IncomingMessage,
+  response: ServerResponse,
+  details: DetailsRule,
+): Promise<HealthView | undefined> {
+  const limit = historyLimit(request, response);
+  return limit === undefined
+    ? undefined
+    : { historyLimit: limit, showsDetails: await isAllowed(details, request) };
+}
+
+/** A rule that fails hides. */
+async function isAllowed(details: DetailsRule, request: IncomingMessage): Promise<boolean> {
+  try {
+    return (await details(request)) === true;
+  } catch {
+    return false;
+  }
 }
 
 /** `?limit=` of the history, read from the URL itself: applications choose, or disable, their own query parser. */

@@ -1,4 +1,4 @@
-import type { Attributes, Meter, MeterProvider } from "@opentelemetry/api";
+import type { Attributes, Histogram, MeterProvider } from "@opentelemetry/api";
 import type { CollectionResult } from "@opentelemetry/sdk-metrics";
 import type { Logger } from "../logger.ts";
 import type { MetricReaderLike } from "../options.ts";
@@ -9,7 +9,7 @@ import type { PoolRecorders } from "../watch/watch-tools.ts";
 import type { WatchedPool } from "../watch/watched-pool.ts";
 import type { Recorder } from "./histogram.ts";
 import { PoolInstruments } from "./instruments.ts";
-import { type HistogramSpec, METER_NAME, METRICS } from "./semconv.ts";
+import { type HistogramName, METER_NAME, METRICS } from "./semconv.ts";
 import type { Telemetry } from "./telemetry.ts";
 
 /**
@@ -19,22 +19,29 @@ import type { Telemetry } from "./telemetry.ts";
 export class HostTelemetry implements Telemetry {
   readonly #reader: MetricReaderLike;
   readonly #instruments: PoolInstruments;
-  readonly #record: Record<keyof PoolRecorders, (value: number, attributes: Attributes) => void>;
-
+  readonly #histograms = new Map<HistogramName, Histogram>();
   readonly #logger: Logger;
   #hasComplained = false;
 
-  constructor(registry: PoolRegistry, provider: MeterProvider, reader: MetricReaderLike, logger: Logger) {
+  constructor(
+    registry: PoolRegistry,
+    provider: MeterProvider,
+    reader: MetricReaderLike,
+    queryBuckets: readonly number[] | undefined,
+    logger: Logger,
+  ) {
     this.#logger = logger;
     const meter = provider.getMeter(METER_NAME, VERSION);
     this.#reader = reader;
     this.#instruments = new PoolInstruments(meter, registry);
-    this.#record = {
-      wait: histogram(meter, METRICS.waitTime),
-      use: histogram(meter, METRICS.useTime),
-      create: histogram(meter, METRICS.createTime),
-      reuse: histogram(meter, METRICS.reuse),
-    };
+    for (const [key, spec] of Object.entries(METRICS)) {
+      if (!("boundaries" in spec)) continue;
+      const { name, unit, description } = spec;
+      const boundaries = (key === "queryDuration" && queryBuckets) || spec.boundaries;
+      const advice = { explicitBucketBoundaries: [...boundaries] };
+      const histogram = meter.createHistogram(name, { unit, description, advice });
+      this.#histograms.set(key as HistogramName, histogram);
+    }
   }
 
   get observations(): number {
@@ -46,20 +53,25 @@ export class HostTelemetry implements Telemetry {
   }
 
   recorders(attributes: Attributes): PoolRecorders {
-    const recorder = (key: keyof PoolRecorders): Recorder => ({
-      record: (value) => {
-        try {
-          this.#record[key](value, attributes);
-        } catch (error) {
-          this.#complain(error);
-        }
-      },
-    });
+    const make = (metric: HistogramName, labels: Attributes): Recorder => {
+      const histogram = this.#histograms.get(metric);
+      const all = { ...attributes, ...labels };
+      return {
+        record: (value) => {
+          try {
+            histogram?.record(value, all);
+          } catch (error) {
+            this.#complain(error);
+          }
+        },
+      };
+    };
     return {
-      wait: recorder("wait"),
-      use: recorder("use"),
-      create: recorder("create"),
-      reuse: recorder("reuse"),
+      wait: make("waitTime", {}),
+      use: make("useTime", {}),
+      create: make("createTime", {}),
+      reuse: make("reuse", {}),
+      make,
     };
   }
 
@@ -83,10 +95,4 @@ export class HostTelemetry implements Telemetry {
   async shutdown(): Promise<void> {
     this.#instruments.remove();
   }
-}
-
-function histogram(meter: Meter, { name, unit, description, boundaries }: HistogramSpec) {
-  const explicitBucketBoundaries = [...boundaries];
-  const instrument = meter.createHistogram(name, { unit, description, advice: { explicitBucketBoundaries } });
-  return (value: number, attributes: Attributes) => instrument.record(value, attributes);
 }

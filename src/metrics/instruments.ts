@@ -94,6 +94,9 @@ export class PoolInstruments {
     for (const [reason, count] of pool.closes) result.observe(to.closes, count, byReason(reason));
     result.observe(to.leaks, pool.leaks, base);
     result.observe(to.releasedInTransaction, pool.releasedInTransaction, base);
+    if (!pool.queries) return;
+    for (const [type, count] of pool.queries.errors) result.observe(to.queryErrors, count, byErrorType(type));
+    result.observe(to.slowQueries, pool.queries.slow, base);
   }
 
   #attributesOf(pool: WatchedPool): PoolAttributes {

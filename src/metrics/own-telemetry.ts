@@ -1,3 +1,4 @@
+import type { Attributes } from "@opentelemetry/api";
 import {
   defaultResource,
   detectResources,
@@ -21,7 +22,8 @@ import type { WatchedPool } from "../watch/watched-pool.ts";
 import { PoolInstruments } from "./instruments.ts";
 import { otlpReader } from "./otlp.ts";
 import type { OtlpSettings } from "./otlp-settings.ts";
-import { HistogramProducer, type PoolHistograms, poolHistograms } from "./producer.ts";
+import { PoolHistograms } from "./pool-histograms.ts";
+import { HistogramProducer } from "./producer.ts";
 import { METER_NAME } from "./semconv.ts";
 import type { Telemetry } from "./telemetry.ts";
 
@@ -39,13 +41,16 @@ export class OwnTelemetry implements Telemetry {
   readonly #provider: MeterProvider;
   readonly #reader: MetricReader;
   readonly #instruments: PoolInstruments;
+  readonly #queryBuckets: readonly number[] | undefined;
 
   constructor(
     registry: PoolRegistry,
     serviceName: string | undefined,
     otlp: OtlpSettings | undefined,
+    queryBuckets: readonly number[] | undefined,
     logger: Logger,
   ) {
+    this.#queryBuckets = queryBuckets;
     const cumulative = () => AggregationTemporality.CUMULATIVE;
     this.#reader = new PullReader({ metricProducers: [new HistogramProducer(registry, cumulative)] });
     const readers = [this.#reader];
@@ -69,8 +74,8 @@ export class OwnTelemetry implements Telemetry {
     return this.#instruments.states.get(pool);
   }
 
-  recorders(): PoolHistograms {
-    return poolHistograms();
+  recorders(attributes: Attributes): PoolHistograms {
+    return new PoolHistograms(attributes, this.#queryBuckets);
   }
 
   collect(timeoutMillis: number): Promise<CollectionResult> {

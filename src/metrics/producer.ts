@@ -9,43 +9,21 @@ import {
   type MetricData,
   type MetricProducer,
 } from "@opentelemetry/sdk-metrics";
+import { getOrCreate } from "../get-or-create.ts";
 import { VERSION } from "../version.ts";
 import { type PoolRegistry, Tracked } from "../watch/registry.ts";
-import type { PoolRecorders } from "../watch/watch-tools.ts";
 import type { WatchedPool } from "../watch/watched-pool.ts";
-import { BucketHistogram } from "./histogram.ts";
-import { METER_NAME, METRICS, type MetricSpec } from "./semconv.ts";
+import type { BucketHistogram } from "./histogram.ts";
+import type { HistogramSeries, PoolHistograms } from "./pool-histograms.ts";
+import { type HistogramName, METER_NAME, METRICS } from "./semconv.ts";
 
 type Histogram = DataPoint<HistogramMetricData["dataPoints"][number]["value"]>["value"];
 
-/** The histograms of a pool in typed arrays, see {@link BucketHistogram}. */
-export interface PoolHistograms extends PoolRecorders {
-  readonly wait: BucketHistogram;
-  readonly use: BucketHistogram;
-  readonly create: BucketHistogram;
-  readonly reuse: BucketHistogram;
-}
-
-export function poolHistograms(): PoolHistograms {
-  return {
-    wait: new BucketHistogram(METRICS.waitTime.boundaries),
-    use: new BucketHistogram(METRICS.useTime.boundaries),
-    create: new BucketHistogram(METRICS.createTime.boundaries),
-    reuse: new BucketHistogram(METRICS.reuse.boundaries),
-  };
-}
-
-const SERIES: readonly (readonly [keyof PoolHistograms, MetricSpec])[] = [
-  ["wait", METRICS.waitTime],
-  ["use", METRICS.useTime],
-  ["create", METRICS.createTime],
-  ["reuse", METRICS.reuse],
-];
-
-/** What a delta reader was told last, of each of the SERIES. */
+/** What a delta reader was told last of one histogram. */
 interface Told {
   readonly at: HrTime;
-  readonly series: readonly { readonly counts: Float64Array; readonly sum: number }[];
+  readonly counts: Float64Array;
+  readonly sum: number;
 }
 
 /**
@@ -56,7 +34,7 @@ export class HistogramProducer implements MetricProducer {
   readonly #tracked: Tracked;
   readonly #temporality: () => AggregationTemporality;
   readonly #since = new WeakMap<WatchedPool, HrTime>();
-  readonly #told = new WeakMap<WatchedPool, Told>();
+  readonly #told = new WeakMap<BucketHistogram, Told>();
 
   /** @param temporality Asked at each collection: the reader it belongs to is made after the producer. */
   constructor(registry: PoolRegistry, temporality: () => AggregationTemporality) {
@@ -68,31 +46,16 @@ export class HistogramProducer implements MetricProducer {
   async collect(): Promise<CollectionResult> {
     const endTime = hrTime();
     const isDelta = this.#temporality() === AggregationTemporality.DELTA;
-    const points = SERIES.map((): DataPoint<Histogram>[] => []);
+    const points = new Map<HistogramName, DataPoint<Histogram>[]>();
     for (const { pool } of this.#tracked.visit()) {
-      const histograms = pool.recorders as PoolHistograms;
-      const told = isDelta ? this.#told.get(pool) : undefined;
-      const startTime = told?.at ?? this.#since.get(pool) ?? endTime;
-      SERIES.forEach(([key], index) => {
-        const before = told?.series[index];
-        const value = before ? difference(histograms[key], before) : snapshot(histograms[key]);
-        points[index]?.push({ startTime, endTime, attributes: pool.attributes, value });
-      });
-      if (isDelta) this.#told.set(pool, remember(histograms, endTime));
+      const since = this.#since.get(pool) ?? endTime;
+      for (const series of (pool.recorders as PoolHistograms).series) {
+        const point = isDelta ? this.#delta(series, since, endTime) : cumulative(series, since, endTime);
+        getOrCreate(points, series.metric, () => []).push(point);
+      }
     }
-    const metrics = SERIES.map(
-      ([, spec], index): MetricData => ({
-        descriptor: {
-          name: spec.name,
-          description: spec.description,
-          unit: spec.unit,
-          valueType: ValueType.DOUBLE,
-        },
-        aggregationTemporality: isDelta ? AggregationTemporality.DELTA : AggregationTemporality.CUMULATIVE,
-        dataPointType: DataPointType.HISTOGRAM,
-        dataPoints: points[index] ?? [],
-      }),
-    ).filter((metric) => metric.dataPoints.length > 0);
+    const temporality = isDelta ? AggregationTemporality.DELTA : AggregationTemporality.CUMULATIVE;
+    const metrics = [...points].map(([metric, dataPoints]) => metricData(metric, dataPoints, temporality));
     return {
       resourceMetrics: {
         resource: emptyResource(),
@@ -101,6 +64,36 @@ export class HistogramProducer implements MetricProducer {
       errors: [],
     };
   }
+
+  #delta({ histogram, attributes }: HistogramSeries, since: HrTime, endTime: HrTime): DataPoint<Histogram> {
+    const before = this.#told.get(histogram);
+    const { counts, sum } = histogram;
+    this.#told.set(histogram, { at: endTime, counts: counts.slice(), sum });
+    const value = before ? difference(histogram, before) : snapshot(histogram);
+    return { startTime: before?.at ?? since, endTime, attributes, value };
+  }
+}
+
+function cumulative(
+  { histogram, attributes }: HistogramSeries,
+  startTime: HrTime,
+  endTime: HrTime,
+): DataPoint<Histogram> {
+  return { startTime, endTime, attributes, value: snapshot(histogram) };
+}
+
+function metricData(
+  metric: HistogramName,
+  dataPoints: DataPoint<Histogram>[],
+  aggregationTemporality: AggregationTemporality,
+): MetricData {
+  const { name, description, unit } = METRICS[metric];
+  return {
+    descriptor: { name, description, unit, valueType: ValueType.DOUBLE },
+    aggregationTemporality,
+    dataPointType: DataPointType.HISTOGRAM,
+    dataPoints,
+  };
 }
 
 function snapshot(histogram: BucketHistogram): Histogram {
@@ -115,7 +108,7 @@ function snapshot(histogram: BucketHistogram): Histogram {
 }
 
 /** Minimum and maximum of an interval cannot be told from running ones, so a later delta has none. */
-function difference(histogram: BucketHistogram, before: Told["series"][number]): Histogram {
+function difference(histogram: BucketHistogram, before: Told): Histogram {
   const delta = Array.from(histogram.counts, (value, bucket) => value - (before.counts[bucket] ?? 0));
   return {
     buckets: { boundaries: [...histogram.boundaries], counts: delta },
@@ -123,14 +116,6 @@ function difference(histogram: BucketHistogram, before: Told["series"][number]):
     sum: histogram.sum - before.sum,
     hasMinMax: false,
   } as Histogram;
-}
-
-function remember(histograms: PoolHistograms, at: HrTime): Told {
-  const series = SERIES.map(([key]) => ({
-    counts: histograms[key].counts.slice(),
-    sum: histograms[key].sum,
-  }));
-  return { at, series };
 }
 
 function hrTime(): HrTime {

@@ -46,9 +46,17 @@ export type ObservableName =
   | "connectFailures"
   | "closes"
   | "leaks"
-  | "releasedInTransaction";
+  | "releasedInTransaction"
+  | "queryErrors"
+  | "slowQueries";
 
-export type HistogramName = "waitTime" | "useTime" | "createTime" | "reuse";
+export type HistogramName =
+  | "waitTime"
+  | "useTime"
+  | "createTime"
+  | "reuse"
+  | "queryDuration"
+  | "returnedRows";
 
 export const ATTR_POOL_NAME = "db.client.connection.pool.name";
 export const ATTR_STATE = "db.client.connection.state";
@@ -59,6 +67,9 @@ export const ATTR_SERVER_PORT = "server.port";
 export const ATTR_ERROR_TYPE = "error.type";
 export const ATTR_ACTIVITY = "activity";
 export const ATTR_REASON = "reason";
+export const ATTR_OPERATION_NAME = "db.operation.name";
+export const ATTR_QUERY_SUMMARY = "db.query.summary";
+export const ATTR_STATUS_CODE = "db.response.status_code";
 
 export const STATE_IDLE = "idle";
 export const STATE_USED = "used";
@@ -74,6 +85,9 @@ export const OWN_ATTRIBUTES: readonly string[] = [
   ATTR_ERROR_TYPE,
   ATTR_ACTIVITY,
   ATTR_REASON,
+  ATTR_OPERATION_NAME,
+  ATTR_QUERY_SUMMARY,
+  ATTR_STATUS_CODE,
 ];
 
 // From 0.5 ms, where an idle client is handed out, to the 30 s at which callers commonly give up.
@@ -84,6 +98,12 @@ const USE_SECONDS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25,
 const CREATE_SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30];
 // From a connection that served once to one that served all day.
 const REUSE_CHECKOUTS = [1, 2, 5, 10, 25, 50, 100, 250, 500, 1000, 10_000, 100_000];
+// The conventions' own.
+const QUERY_SECONDS = [0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 10];
+const RETURNED_ROWS = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000];
+
+/** From 1 ms to 1 s, for `queryDurationBuckets`: finer where most queries are than the conventions' own. */
+export const MILLISECOND_BUCKETS: readonly number[] = [0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1];
 
 export const METRICS: Readonly<Record<ObservableName, MetricSpec> & Record<HistogramName, HistogramSpec>> = {
   count: {
@@ -278,6 +298,37 @@ export const METRICS: Readonly<Record<ObservableName, MetricSpec> & Record<Histo
     unit: "{checkout}",
     description: "How often a connection was handed out before it was closed.",
     boundaries: REUSE_CHECKOUTS,
+  },
+  queryDuration: {
+    name: "db.client.operation.duration",
+    kind: "histogram",
+    unit: "s",
+    description:
+      "Time from the call of `query` until the answer was complete; of a stream until it ended or was destroyed.",
+    attributes: [ATTR_OPERATION_NAME, ATTR_QUERY_SUMMARY, ATTR_ERROR_TYPE, ATTR_STATUS_CODE],
+    boundaries: QUERY_SECONDS,
+  },
+  returnedRows: {
+    name: "db.client.response.returned_rows",
+    kind: "histogram",
+    unit: "{row}",
+    description: "Rows that came back, of queries that return rows and succeeded.",
+    attributes: [ATTR_OPERATION_NAME, ATTR_QUERY_SUMMARY],
+    boundaries: RETURNED_ROWS,
+  },
+  queryErrors: {
+    name: "poolscope.query.errors",
+    kind: "counter",
+    unit: "{error}",
+    description:
+      "Queries that failed, by SQLSTATE, Node error code, `query_timeout`, `connection_lost`, or error class.",
+    attributes: [ATTR_ERROR_TYPE],
+  },
+  slowQueries: {
+    name: "poolscope.query.slow",
+    kind: "counter",
+    unit: "{query}",
+    description: "Queries that took longer than `slowQueryMillis`.",
   },
 };
 

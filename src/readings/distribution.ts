@@ -9,6 +9,16 @@ export interface Buckets {
 
 export const NO_BUCKETS: Buckets = { boundaries: [], counts: [], sum: 0 };
 
+/** Two series of the same histogram, together. */
+export function addBuckets(a: Buckets, b: Buckets): Buckets {
+  if (a.counts.length === 0) return b;
+  return {
+    boundaries: a.boundaries,
+    counts: a.counts.map((count, bucket) => count + (b.counts[bucket] ?? 0)),
+    sum: a.sum + b.sum,
+  };
+}
+
 /** What came between two moments of one series. */
 export function summarize(now: Buckets, before: Buckets = NO_BUCKETS): DistributionSummary {
   const counts = now.counts.map((count, bucket) => count - (before.counts[bucket] ?? 0));

@@ -25,6 +25,7 @@ interface Baseline {
   readonly use: Buckets;
   readonly create: Buckets;
   readonly reuse: Buckets;
+  readonly query: Buckets;
 }
 
 /** Turns one collection of the meter into one reading per pool. Nobody looks at the pools themselves. */
@@ -157,7 +158,18 @@ function poolReading(
     use: summarize(points.buckets(pool, METRICS.useTime), since?.use),
     create: summarize(points.buckets(pool, METRICS.createTime), since?.create),
     reuse: summarize(points.buckets(pool, METRICS.reuse), since?.reuse),
+    ...(points.hasMetric(pool, METRICS.queryErrors) && queryReading(points, pool, since)),
   });
+}
+
+function queryReading(points: MetricPoints, pool: string, since: Baseline | undefined): Partial<PoolReading> {
+  const errors = points.byAttribute(pool, METRICS.queryErrors, ATTR_ERROR_TYPE);
+  return {
+    query: summarize(points.buckets(pool, METRICS.queryDuration), since?.query),
+    queryErrors: total(errors),
+    queryErrorsByType: Object.freeze(Object.fromEntries(errors)),
+    slowQueries: points.value(pool, METRICS.slowQueries),
+  };
 }
 
 function total(counts: readonly [name: string, count: number][]): number {
@@ -183,6 +195,7 @@ function baseline(points: MetricPoints, pool: string): Baseline {
     use: points.buckets(pool, METRICS.useTime),
     create: points.buckets(pool, METRICS.createTime),
     reuse: points.buckets(pool, METRICS.reuse),
+    query: points.buckets(pool, METRICS.queryDuration),
   };
 }
 

@@ -2,7 +2,7 @@ import type { Attributes } from "@opentelemetry/api";
 import { DataPointType, type ResourceMetrics } from "@opentelemetry/sdk-metrics";
 import { getOrCreate } from "../get-or-create.ts";
 import { ATTR_POOL_NAME, METER_NAME, type MetricSpec } from "../metrics/semconv.ts";
-import { type Buckets, NO_BUCKETS } from "./distribution.ts";
+import { addBuckets, type Buckets, NO_BUCKETS } from "./distribution.ts";
 
 interface Point {
   readonly attributes: Attributes;
@@ -50,11 +50,18 @@ export class MetricPoints {
     return points.map(({ attributes, value }) => [String(attributes[key]), Number(value)]);
   }
 
-  buckets(pool: string, { name }: MetricSpec): Buckets {
-    const value = this.#points.get(pool)?.get(name)?.[0]?.value as
-      | { buckets: { boundaries: number[]; counts: number[] }; sum?: number }
-      | undefined;
-    if (!value) return NO_BUCKETS;
-    return { boundaries: value.buckets.boundaries, counts: value.buckets.counts, sum: value.sum ?? 0 };
+  hasMetric(pool: string, { name }: MetricSpec): boolean {
+    return this.#points.get(pool)?.has(name) === true;
   }
+
+  /** All series of a histogram together. */
+  buckets(pool: string, { name }: MetricSpec): Buckets {
+    const points = this.#points.get(pool)?.get(name) ?? [];
+    return points.map(bucketsOf).reduce(addBuckets, NO_BUCKETS);
+  }
+}
+
+function bucketsOf({ value }: Point): Buckets {
+  const { buckets, sum = 0 } = value as { buckets: Omit<Buckets, "sum">; sum?: number };
+  return { boundaries: buckets.boundaries, counts: buckets.counts, sum };
 }

@@ -108,4 +108,11 @@ export interface PoolReading {
   readonly create: DistributionSummary;
   /** How often the connections that were closed had been handed out. */
   readonly reuse: DistributionSummary;
+  /** Queries, failed ones too. Absent, as the counts below, where queries are not measured. */
+  readonly query?: DistributionSummary;
+  readonly queryErrors?: number;
+  /** By `error.type`: SQLSTATE, Node error code, `query_timeout`, `connection_lost`, or error class. */
+  readonly queryErrorsByType?: Readonly<Record<string, number>>;
+  /** Queries that took longer than `slowQueryMillis`. */
+  readonly slowQueries?: number;
 }

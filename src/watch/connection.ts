@@ -5,6 +5,8 @@ import type { HookableClient, PgClient } from "./pg-types.ts";
 export interface Hold {
   /** `performance.now()` when it was handed out; when the watch began for holds older than that. */
   readonly since: number;
+  /** How long the caller had waited for it; undefined for holds older than the watch. */
+  readonly waitSeconds: number | undefined;
   /** Whether `since` is when it was handed out. */
   readonly isExact: boolean;
   /** By `connect()`, and so for the application to release; otherwise `pool.query` has it. */

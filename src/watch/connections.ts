@@ -91,6 +91,7 @@ export class Connections {
 function heldSinceBefore(): Hold {
   return {
     since: performance.now(),
+    waitSeconds: undefined,
     isExact: false,
     isExplicit: false,
     site: undefined,

@@ -3,7 +3,7 @@ import { CallSite } from "./call-site.ts";
 import { hookDials } from "./dial-hooks.ts";
 import { override } from "./override.ts";
 import type { ConnectCallback, HookablePool, PgClient } from "./pg-types.ts";
-import { settlingCallback, settlingPromises } from "./settling.ts";
+import { type Settled, settlingCallback, settlingPromises } from "./settling.ts";
 
 /** Hears what happens in one pool. Its methods are called in the middle of the application's work and never throw. */
 export interface PoolObserver {
@@ -49,7 +49,7 @@ export function hookPool(pool: HookablePool, watcher: PoolObserver): () => void 
   const observer = guarded(watcher);
   let active = true;
   let isQuery = false;
-  const withSettlingPromise = settlingPromises(pool);
+  const withSettlingPromise = settlingPromises(pool, "Promise");
 
   const unhookConnect = override(pool, "connect", (original) => {
     return function connect(this: HookablePool, ...args: [callback?: ConnectCallback]): unknown {
@@ -63,7 +63,7 @@ export function hookPool(pool: HookablePool, watcher: PoolObserver): () => void 
         if (callback) args[0] = settlingCallback(callback, settle);
         const result = callback
           ? Reflect.apply(original, this, args)
-          : withSettlingPromise(settle, () => Reflect.apply(original, this, args));
+          : withSettlingPromise(settle as Settled, () => Reflect.apply(original, this, args));
         observer.enqueued();
         return result;
       } catch (error) {

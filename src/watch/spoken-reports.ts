@@ -1,5 +1,7 @@
 import type { Events, HeldConnection, NestedCheckout } from "../events.ts";
 import type { Logger } from "../logger.ts";
+import type { FinishedQuery } from "../queries/pool-queries.ts";
+import type { SlowQueries } from "../queries/slow-queries.ts";
 import type { CallSite } from "./call-site.ts";
 import type { Connection, Hold } from "./connection.ts";
 import type { PoolReports } from "./watch-tools.ts";
@@ -14,12 +16,14 @@ const MAX_PLACES = 1_000;
 export class SpokenReports implements PoolReports {
   readonly #logger: Logger;
   readonly #events: Events;
+  readonly #slowQueries: SlowQueries;
   /** When a place was complained of last. */
   readonly #said = new Map<string, number>();
 
-  constructor(logger: Logger, events: Events) {
+  constructor(logger: Logger, events: Events, slowQueries: SlowQueries) {
     this.#logger = logger;
     this.#events = events;
+    this.#slowQueries = slowQueries;
   }
 
   leak(pool: WatchedPool, connection: Connection, hold: Hold): void {
@@ -67,6 +71,10 @@ export class SpokenReports implements PoolReports {
         `pass the connection on${trace(nested.outerStack)}${trace(nested.innerStack, "asks again")}`,
     );
     this.#events.emit("nestedCheckout", nested);
+  }
+
+  slowQuery(pool: WatchedPool, query: FinishedQuery, hold: Hold | undefined): void {
+    this.#slowQueries.slow(pool.name, query, hold);
   }
 
   faulted(pool: WatchedPool, fault: unknown): void {

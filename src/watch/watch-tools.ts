@@ -1,4 +1,7 @@
+import type { Attributes } from "@opentelemetry/api";
 import type { Recorder } from "../metrics/histogram.ts";
+import type { HistogramName } from "../metrics/semconv.ts";
+import type { FinishedQuery, QueryTools } from "../queries/pool-queries.ts";
 import type { CallSite } from "./call-site.ts";
 import type { Connection, Hold } from "./connection.ts";
 import type { NestedCheckouts } from "./nested-checkouts.ts";
@@ -10,6 +13,8 @@ export interface PoolRecorders {
   readonly use: Recorder;
   readonly create: Recorder;
   readonly reuse: Recorder;
+  /** One more series: `labels` come on top of the pool's attributes. */
+  make(metric: HistogramName, labels: Attributes): Recorder;
 }
 
 /** What is worth saying at once. Called in the middle of the application's work: must not throw. */
@@ -18,6 +23,8 @@ export interface PoolReports {
   leakReturned(pool: WatchedPool, connection: Connection, hold: Hold): void;
   releasedInTransaction(pool: WatchedPool, connection: Connection, hold: Hold): void;
   nestedCheckout(pool: WatchedPool, outer: Hold, inner: CallSite | undefined): void;
+  /** A query took longer than `slowQueryMillis`. @param hold Under which it ran, if that is known */
+  slowQuery(pool: WatchedPool, query: FinishedQuery, hold: Hold | undefined): void;
   /** Poolscope made a mistake while it watched. */
   faulted(pool: WatchedPool, fault: unknown): void;
 }
@@ -29,4 +36,6 @@ export interface WatchTools {
   readonly nesting: NestedCheckouts;
   /** Whether to note where connections are asked for. */
   readonly notesSites: boolean;
+  /** Undefined: queries are not measured. */
+  readonly queries: QueryTools | undefined;
 }

@@ -1,4 +1,5 @@
 import type { Attributes } from "@opentelemetry/api";
+import { PoolQueries, type QueryReports, type QueryTools } from "../queries/pool-queries.ts";
 import type { ConnectionTarget } from "../server/own-connection.ts";
 import type { CallSite } from "./call-site.ts";
 import type { CloseReason } from "./close-reason.ts";
@@ -27,6 +28,8 @@ export class WatchedPool implements PoolObserver {
   /** What the application holds. */
   readonly handle: PoolWatch;
   readonly recorders: PoolRecorders;
+  /** Undefined: they are not measured. */
+  readonly queries: PoolQueries | undefined;
   /** How to reach the pool's server beside the pool: its class of clients as it was before the hooks. */
   readonly target: ConnectionTarget;
 
@@ -67,7 +70,19 @@ export class WatchedPool implements PoolObserver {
     this.#tools = tools;
     this.#dials = new Dials(pool);
     this.#connections = new Connections(pool, tools.recorders.reuse, (client) => this.#dials.has(client));
+    this.queries = tools.queries && this.#watchQueries(tools.queries);
     this.#unhook = hookPool(pool, this);
+  }
+
+  #watchQueries(tools: QueryTools): PoolQueries {
+    const holdOf = (client: PgClient) => this.#connections.get(client)?.hold;
+    const reports: QueryReports = {
+      slow: (client, query) => this.#tools.reports.slowQuery(this, query, client && holdOf(client)),
+      faulted: (fault) => this.faulted(fault),
+    };
+    const queries = new PoolQueries(tools, reports, this.recorders.make.bind(this.recorders));
+    for (const client of this.#pool._clients ?? []) queries.follow(client);
+    return queries;
   }
 
   /** True once the pool has ended or {@link detach} was called. */
@@ -83,6 +98,7 @@ export class WatchedPool implements PoolObserver {
     this.#unhook();
     this.#dials.forgetAll();
     this.#connections.forgetAll();
+    this.queries?.forgetAll();
     this.#waiters.forgetAll();
   }
 
@@ -167,16 +183,18 @@ export class WatchedPool implements PoolObserver {
 
   dialStarted(client: PgClient): void {
     this.#dials.started(client);
+    this.queries?.follow(client);
   }
 
   dialFailed(client: PgClient, error: unknown): void {
+    this.queries?.forget(client);
     if (!this.#isDetached) this.#dials.failed(client, error);
   }
 
   connected(client: PgClient): void {
     const since = this.#dials.succeeded(client);
     this.connects++;
-    this.#connections.opened(client);
+    this.#opened(client);
     if (since !== undefined) this.recorders.create.record((now() - since) / MILLIS);
   }
 
@@ -195,6 +213,7 @@ export class WatchedPool implements PoolObserver {
 
   removed(client: PgClient): void {
     this.#connections.removed(client);
+    this.queries?.forget(client);
   }
 
   faulted(fault: unknown): void {
@@ -203,15 +222,29 @@ export class WatchedPool implements PoolObserver {
 
   #handedOut(client: PgClient, requestedAt: number, isExplicit: boolean, site: CallSite | undefined): Hold {
     const at = now();
-    const hold: Hold = { since: at, isExact: true, isExplicit, site, isSuspected: false, isReleased: false };
-    const connection = this.#connections.get(client) ?? this.#connections.opened(client);
+    const waitSeconds = (at - requestedAt) / MILLIS;
+    const hold: Hold = {
+      since: at,
+      waitSeconds,
+      isExact: true,
+      isExplicit,
+      site,
+      isSuspected: false,
+      isReleased: false,
+    };
+    const connection = this.#connections.get(client) ?? this.#opened(client);
     connection.handedOut(hold);
     this.checkouts++;
     this.#lastHandedOutAt = at;
-    this.recorders.wait.record((at - requestedAt) / MILLIS);
+    this.recorders.wait.record(waitSeconds);
     this.#waiters.moved(at);
     this.#peakUsed.raise(this.#countUsed());
     return hold;
+  }
+
+  #opened(client: PgClient): Connection {
+    this.queries?.follow(client);
+    return this.#connections.opened(client);
   }
 
   #returned(connection: Connection, hold: Hold, error: unknown): void {

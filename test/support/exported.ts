@@ -29,7 +29,8 @@ export function call(
 /** Prometheus text, by series. */
 export class Exported {
   readonly text: string;
-  readonly #series: { name: string; labels: Record<string, string>; value: number }[] = [];
+  /** Every series, with its value. */
+  readonly all: { name: string; labels: Record<string, string>; value: number }[] = [];
 
   constructor(text: string) {
     this.text = text;
@@ -37,7 +38,7 @@ export class Exported {
       const match = /^(\w+)(?:\{(.*)\})? (\S+)$/.exec(line);
       if (!match || line.startsWith("#")) continue;
       const [, name = "", labels = "", value = ""] = match;
-      this.#series.push({
+      this.all.push({
         name,
         labels: Object.fromEntries(
           [...labels.matchAll(/(\w+)="((?:[^"\\]|\\.)*)"/g)].map(([, key, text]) => [key, text]),
@@ -49,7 +50,7 @@ export class Exported {
 
   /** The sum of the pool's series of this name that have these labels; undefined when there is none. */
   value(pool: string, name: string, labels: Record<string, string> = {}): number | undefined {
-    const found = this.#series.filter(
+    const found = this.all.filter(
       (series) =>
         series.name === name &&
         series.labels["db_client_connection_pool_name"] === pool &&

@@ -1,0 +1,112 @@
+import { ErrorCounts } from "../error-type.ts";
+import type { PgClient } from "../watch/pg-types.ts";
+import { operationName } from "./operation-name.ts";
+import { KNOWN_QUERY_FAILURES, queryErrorType, sqlState } from "./query-failure.ts";
+import { type FinishQuery, hookQueries, type QueryObserver } from "./query-hooks.ts";
+import type { QueryNames } from "./query-names.ts";
+import { type MakeRecorder, type QueryLabels, QuerySeriesSet } from "./query-series.ts";
+import { type GivenQuery, textOf } from "./query-text.ts";
+
+/** One query that is over. */
+export interface FinishedQuery {
+  readonly text: string;
+  readonly seconds: number;
+  readonly rows: number | undefined;
+  readonly labels: QueryLabels;
+}
+
+/** What the queries of a pool are recorded with. */
+export interface QueryTools {
+  readonly names: QueryNames;
+  /** Infinity: no query is slow. */
+  readonly slowSeconds: number;
+}
+
+/** What only the pool can do with its queries. Must not throw. */
+export interface QueryReports {
+  slow(client: PgClient | undefined, query: FinishedQuery): void;
+  faulted(fault: unknown): void;
+}
+
+const now = performance.now.bind(performance);
+
+/** The queries of one pool, in plain numbers and typed arrays. */
+export class PoolQueries implements QueryObserver {
+  /** How many took longer than `slowQueryMillis`. */
+  slow = 0;
+  readonly #errors = new ErrorCounts(KNOWN_QUERY_FAILURES);
+  readonly #series: QuerySeriesSet;
+  readonly #tools: QueryTools;
+  readonly #reports: QueryReports;
+  readonly #hooked = new Map<PgClient, () => void>();
+
+  constructor(tools: QueryTools, reports: QueryReports, makeRecorder: MakeRecorder) {
+    this.#tools = tools;
+    this.#reports = reports;
+    this.#series = new QuerySeriesSet(makeRecorder);
+  }
+
+  /** Failed queries by `error.type`. */
+  get errors(): ReadonlyMap<string, number> {
+    return this.#errors.counts;
+  }
+
+  /** Follows the queries of a client from now on. Once is enough. */
+  follow(client: PgClient): void {
+    if (!this.#hooked.has(client)) this.#hooked.set(client, hookQueries(client, this));
+  }
+
+  forget(client: PgClient): void {
+    this.#hooked.get(client)?.();
+    this.#hooked.delete(client);
+  }
+
+  forgetAll(): void {
+    for (const client of this.#hooked.keys()) this.forget(client);
+  }
+
+  queried(client: PgClient, query: GivenQuery): FinishQuery {
+    const startedAt = now();
+    let isFinished = false;
+    let text = "";
+    let summary: string | undefined;
+    try {
+      text = textOf(query);
+      summary = this.#tools.names.of(query);
+    } catch (fault) {
+      this.#reports.faulted(fault);
+    }
+    return (error, rows, endedAt = now()) => {
+      if (isFinished) return;
+      isFinished = true;
+      try {
+        this.record(client, text, summary, (endedAt - startedAt) / 1000, error, rows);
+      } catch (fault) {
+        this.#reports.faulted(fault);
+      }
+    };
+  }
+
+  /** @param error Undefined or null: it went well */
+  record(
+    client: PgClient | undefined,
+    text: string,
+    summary: string | undefined,
+    seconds: number,
+    error: unknown,
+    rows: number | undefined,
+  ): void {
+    const labels: QueryLabels = {
+      operation: operationName(text),
+      summary,
+      errorType: error == null ? undefined : this.#errors.count(queryErrorType(error)),
+      statusCode: error == null ? undefined : sqlState(error),
+    };
+    const series = this.#series.get(labels);
+    series.duration.record(seconds);
+    if (rows !== undefined && error == null) this.#series.recordRows(series, labels, rows);
+    if (seconds < this.#tools.slowSeconds) return;
+    this.slow++;
+    this.#reports.slow(client, { text, seconds, rows, labels });
+  }
+}

@@ -1,0 +1,83 @@
+import type { Attributes } from "@opentelemetry/api";
+import { OTHER_ERROR_TYPE } from "../error-type.ts";
+import { getOrCreate } from "../get-or-create.ts";
+import type { Recorder } from "../metrics/histogram.ts";
+import {
+  ATTR_ERROR_TYPE,
+  ATTR_OPERATION_NAME,
+  ATTR_QUERY_SUMMARY,
+  ATTR_STATUS_CODE,
+} from "../metrics/semconv.ts";
+
+/** Where the queries of one pool are recorded that share all labels. */
+export interface QuerySeries {
+  readonly duration: Recorder;
+  /** Made with the first rows: most verbs return none. */
+  rows: Recorder | undefined;
+}
+
+/** What tells one series from another. Each from a closed or bounded set. */
+export interface QueryLabels {
+  /** One of OPERATION_NAMES. */
+  readonly operation: string | undefined;
+  readonly summary: string | undefined;
+  /** Counted by ErrorCounts, which bounds it. */
+  readonly errorType: string | undefined;
+  /** SQLSTATE. */
+  readonly statusCode: string | undefined;
+}
+
+export type MakeRecorder = (metric: "queryDuration" | "returnedRows", labels: Attributes) => Recorder;
+
+/** More than real applications have, and few enough for memory and for every backend. */
+const MAX_SERIES = 1_000;
+
+type ByOperation = Map<string | undefined, QuerySeries>;
+
+/** The series of one pool. Beyond {@link MAX_SERIES} new ones keep their `error.type` alone. */
+export class QuerySeriesSet {
+  readonly #make: MakeRecorder;
+  /** No summary, no error: almost all queries. */
+  readonly #plain: ByOperation = new Map();
+  readonly #special = new Map<string, ByOperation>();
+  #size = 0;
+
+  constructor(make: MakeRecorder) {
+    this.#make = make;
+  }
+
+  get(labels: QueryLabels): QuerySeries {
+    const { operation, summary, errorType } = labels;
+    let byOperation = this.#plain;
+    if (summary !== undefined || errorType !== undefined) {
+      byOperation = getOrCreate(this.#special, `${errorType ?? ""} ${summary ?? ""}`, () => new Map());
+    }
+    const series = byOperation.get(operation);
+    if (series) return series;
+    if (this.#size >= MAX_SERIES && (operation !== undefined || summary !== undefined)) {
+      return this.get({ ...labels, operation: undefined, summary: undefined });
+    }
+    const made: QuerySeries = {
+      duration: this.#make("queryDuration", attributesOf(labels)),
+      rows: undefined,
+    };
+    byOperation.set(operation, made);
+    this.#size++;
+    return made;
+  }
+
+  recordRows(series: QuerySeries, labels: QueryLabels, rows: number): void {
+    series.rows ??= this.#make("returnedRows", attributesOf(labels));
+    series.rows.record(rows);
+  }
+}
+
+function attributesOf({ operation, summary, errorType, statusCode }: QueryLabels): Attributes {
+  const isOther = errorType === OTHER_ERROR_TYPE;
+  return {
+    ...(operation !== undefined && { [ATTR_OPERATION_NAME]: operation }),
+    ...(summary !== undefined && { [ATTR_QUERY_SUMMARY]: summary }),
+    ...(errorType !== undefined && { [ATTR_ERROR_TYPE]: errorType }),
+    ...(statusCode !== undefined && !isOther && { [ATTR_STATUS_CODE]: statusCode }),
+  };
+}
