@@ -15,9 +15,7 @@ export const OPERATION_NAMES: readonly string[] = [
 
 const WITH = "WITH";
 
-/** Of the longest verb, DEALLOCATE, and at five bits a letter all that a number holds exactly. */
-const MAX_LETTERS = 10;
-
+/** By five bits a letter: a number holds the ten of DEALLOCATE exactly, and that of any longer word is greater. */
 const VERBS: ReadonlyMap<number, string> = new Map([
   ...[...OPERATION_NAMES, WITH].map((name): [number, string] => [keyOf(name), name]),
   [keyOf("ANALYSE"), "ANALYZE"],
@@ -67,7 +65,6 @@ function verbAt(text: string, from: number): string | undefined {
     const code = text.charCodeAt(at);
     const small = code | 32;
     if (small < 97 || small > 122) return isWordPart(code) ? undefined : VERBS.get(key);
-    if (at - from === MAX_LETTERS) return undefined;
     key = key * 32 + (code & 31);
   }
 }
@@ -113,7 +110,7 @@ function afterCycle(sql: string, from: number): number {
   let at = afterName(sql, afterWord(sql, afterNames(sql, afterName(sql, from)), "set"));
   // The constants have a grammar of their own, in which USING cannot stand: it is a reserved word.
   while (at < sql.length && !isWord(sql, at, "using")) {
-    at = sql[at] === "(" ? afterGroup(sql, at) : skipBlank(sql, skipToken(sql, at));
+    at = skipBlank(sql, skipToken(sql, at));
   }
   return afterName(sql, afterWord(sql, at, "using"));
 }

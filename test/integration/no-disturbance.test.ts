@@ -38,10 +38,21 @@ test("an application sees the same results, errors, stacks and order of events, 
   expect(watched).toEqual(bare);
 });
 
+test("an application's queries, in every shape, give the same, watched or not", async () => {
+  const [bare, watched] = await Promise.all([run("bare", "queries"), run("watched", "queries")]);
+  expect(bare).toMatchObject({ exitCode: 0 });
+  expect(bare.lines.length).toBeGreaterThan(70);
+  expect(bare.lines.join("\n")).toContain("Query read timeout");
+  expect(watched).toEqual(bare);
+});
+
 test.each([
   ["unhandled rejection", 1, "ECONNREFUSED"],
   ["unhandled rejection of a query", 1, "ECONNREFUSED"],
   ["callback that is none", 1, "is not a function"],
+  ["unhandled rejection of a client's query", 1, "division by zero"],
+  ["throwing callback of a query", 1, "thrown in a callback of a query"],
+  ["failing stream without a listener", 1, "division by zero"],
   ["throwing callback", 1, "thrown in a callback"],
   ["idle client's error without a listener", 1, "terminating connection due to administrator command"],
   ["nothing keeps the process", 0, ""],

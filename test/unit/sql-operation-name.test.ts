@@ -44,6 +44,7 @@ test.each([
   "sele",
   "deallocatee",
   "deallocatedeallocate",
+  "x".repeat(10_000),
   "ſelect 1", // "ſ".toUpperCase() is "S"
   "\u212Aopy", // a Kelvin sign
   '"select"',
@@ -72,10 +73,10 @@ test.each([
   ["with a as (select ')' || '''), b as (select') insert into t table a", "INSERT"],
   ["with a as (select E'\\') select ') delete from t", "DELETE"],
   ["with a as (select '\\') delete from t where x = ') select '", "DELETE"],
-  ["with a as (select U&'\\') delete from t", "DELETE"],
+  ["with a as (select U&'\\' uescape '!') delete from t", "DELETE"],
   ["with a as (select E'x'\n'\\') select ') delete from t", "DELETE"],
   ["with a as (select $$)$$, $x$ ) $$ ) $x$) delete from t", "DELETE"],
-  ["with a as (select x$1$ from t) delete from u where $1$ = 1", "DELETE"],
+  ["with a as (select x$1$ from t) delete from u where x$1$ = 1", "DELETE"],
   ['with a as (select 1 as ") select""") delete from t', "DELETE"],
   ["with a as (select /* ) /* ) */ select */ 1) delete from t", "DELETE"],
   ["with a as (select 1 -- ) select\n) delete from t", "DELETE"],
@@ -98,7 +99,7 @@ test.each([
   ["with recursive a as (select 1) search breadth first by set set insert, b as (select 2) table b", "TABLE"],
   ["with recursive a as (select 1) cycle x, update set merge using delete values (1)", "VALUES"],
   [
-    "with recursive a as (select 1) cycle x set y to 'using ' default f(1) 'n' using delete select 1",
+    "with recursive a as (select 1) cycle x set y to unknown 'using ' default f(1) 'n' using delete select 1",
     "SELECT",
   ],
   [
@@ -125,6 +126,7 @@ test.each([
   "with a as (select 1) commit",
   "with a as (select 1) b as (select 2) select 1",
   "with a as (select 1) search x select 1",
+  "with a as (select 1) search depth first by x setting select 1",
   "with a as (select 1) cycle x set y to 1 default 2 select 1",
   "with a as (select 1) with",
 ])("where %j leads is not guessed", (text) => expect(operationName(text)).toBeUndefined());

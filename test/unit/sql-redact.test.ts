@@ -107,6 +107,7 @@ test("a long text is cut between words, and says so", () => {
   expect(redactSql("a".repeat(500))).toBe("a".repeat(500));
   expect(redactSql(`${"a".repeat(499)} b`)).toBe(`${"a".repeat(499)}…`);
   expect(redactSql(`a ${"b".repeat(499)}`)).toBe("a…");
+  expect(redactSql(`${"a".repeat(500)} b`)).toBe("…");
   expect(redactSql("a".repeat(501))).toBe("…");
 });
 
