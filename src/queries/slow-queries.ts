@@ -115,7 +115,7 @@ function describe(query: SlowQuery, slowQueryMillis: number): string {
     waitSeconds !== undefined && `waited=${millis(waitSeconds)}`,
     rows !== undefined && `rows=${rows}`,
     errorType && `error=${errorType}`,
-    site && `connection=${site}`,
+    site && `site=${site}`,
     `fingerprint=${fingerprint}`,
     `slowQueryMillis=${slowQueryMillis}`,
   ].filter(Boolean);
