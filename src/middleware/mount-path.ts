@@ -78,10 +78,10 @@ class Search {
         if (layer.route === this.#route && (!isExact || path === "")) return "";
         continue;
       }
-      const inner = this.#inside(layer, router);
       const mounted = matchMount(layer, path);
       if (!mounted) continue;
       const { pattern, rest } = mounted;
+      const inner = this.#inside(layer, router);
       if (inner === undefined) {
         if (isExact && pattern !== "") this.#note(before + pattern, rest);
         continue;

@@ -23,7 +23,7 @@ export class RouteNames {
       this.#seen.add(name);
       return name;
     }
-    this.#complain(`there are more than ${max} routes (maxRoutes); the rest are ${OTHER_ROUTE}`);
+    this.#complain("maxRoutes", `there are more than ${max} routes (maxRoutes); the rest are ${OTHER_ROUTE}`);
     return OTHER_ROUTE;
   }
 
@@ -32,7 +32,8 @@ export class RouteNames {
     try {
       const name: unknown = rule(request);
       if (name === undefined || (typeof name === "string" && name !== "")) return name;
-      this.#complain(`the option route returned ${name === "" ? "an empty string" : `a ${typeof name}`}`);
+      const given = name === "" ? "an empty string" : `a ${typeof name}`;
+      this.#complain("the option route", `the option route returned ${given}`);
     } catch (error) {
       this.failed("the option route", error);
     }
@@ -40,14 +41,13 @@ export class RouteNames {
   }
 
   failed(what: string, error: unknown): void {
-    this.#complain(`${what} threw: ${error instanceof Error ? error.message : String(error)}`);
+    this.#complain(what, `${what} threw: ${error instanceof Error ? error.message : String(error)}`);
   }
 
   /** Once each: what fails does so for every request. */
-  #complain(what: string): void {
-    const kind = what.slice(0, 16);
-    if (this.#complaints.has(kind)) return;
-    this.#complaints.add(kind);
+  #complain(subject: string, what: string): void {
+    if (this.#complaints.has(subject)) return;
+    this.#complaints.add(subject);
     this.#logger.warn(`poolscope - routes(): ${what}`);
   }
 }
