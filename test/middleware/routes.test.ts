@@ -339,6 +339,21 @@ test("parallel requests on two pools: counts by route equal the truth, in promis
   }
 });
 
+test("a connection does not carry the request along that it was opened for", async () => {
+  const { scope, pool, app, query } = makeShop();
+  app.get("/opens", query);
+  await request(app).get("/opens").expect(200);
+  const client = await pool.connect();
+  const heard = new Promise((resolve) => {
+    client.once("notification", () => resolve(pool.query("SELECT 'nobody asked'")));
+  });
+  await client.query("LISTEN news");
+  await client.query("NOTIFY news");
+  await heard;
+  expect(await counts(scope, "query")).toEqual({ "/opens": 1 });
+  expect(await counts(scope, "wait")).toEqual({ "/opens": 1 });
+});
+
 test("work that outlives the response still belongs to its route", async () => {
   const { scope, pool, app } = makeShop();
   let goOn = () => {};
@@ -417,7 +432,11 @@ test("requests are let go when they are over, while the connections they opened 
     requests.push(new WeakRef(incoming));
     next();
   });
-  app.use((_request, _response, next) => void pool.query("SELECT 1", () => next()));
+  // Not with a callback: pg itself keeps the one a connection was opened for.
+  app.use(async (_request, _response, next) => {
+    await pool.query("SELECT 1");
+    next();
+  });
   app.get("/known", query);
   const port = await listen(app);
   const paths = Array.from({ length: 40 }, (_, index) => (index % 2 ? "/known" : "/unknown"));
