@@ -13,7 +13,14 @@ import { HostTelemetry } from "./metrics/host-telemetry.ts";
 import { OwnTelemetry } from "./metrics/own-telemetry.ts";
 import { type HttpHandler, prometheusHandler } from "./metrics/prometheus.ts";
 import type { Telemetry } from "./metrics/telemetry.ts";
-import type { HealthOptions, HoldersOptions, ShutdownOptions, WatchOptions } from "./options.ts";
+import { Routes } from "./middleware/routes.ts";
+import type {
+  HealthOptions,
+  HoldersOptions,
+  RoutesOptions,
+  ShutdownOptions,
+  WatchOptions,
+} from "./options.ts";
 import type { Poolscope } from "./poolscope.ts";
 import type { QueryTools } from "./queries/pool-queries.ts";
 import { QueryNames } from "./queries/query-names.ts";
@@ -31,10 +38,12 @@ import {
   type QuerySettings,
   resolveHealthOptions,
   resolveHoldersOptions,
+  resolveRoutesOptions,
   resolveShutdownOptions,
   resolveWatchOptions,
   type Settings,
 } from "./settings.ts";
+import { Callers } from "./watch/callers.ts";
 import { LeakDetector } from "./watch/leak-detector.ts";
 import { type NestedCheckouts, noNestedCheckouts, TrackedNesting } from "./watch/nested-checkouts.ts";
 import { isPool, type PgPool } from "./watch/pg-types.ts";
@@ -58,6 +67,8 @@ export class Scope implements Poolscope {
   readonly #queryTools: QueryTools | undefined;
   readonly #reports: SpokenReports;
   readonly #nesting: NestedCheckouts;
+  readonly #callers = new Callers();
+  readonly #routes: Routes;
   readonly #eventLoop: EventLoopDelay;
   readonly #budget: BudgetCheck;
   readonly #leakLooks: Sampler;
@@ -77,7 +88,8 @@ export class Scope implements Poolscope {
     this.#conditions = new ConditionWatcher(logger);
     this.#events = new Events(logger);
     this.#slowQueries = new SlowQueries(logger, this.#events, settings.queries.slowMillis);
-    this.#queryTools = queryTools(settings.queries, logger);
+    this.#queryTools = queryTools(settings.queries, this.#callers, logger);
+    this.#routes = new Routes(this.#callers, this.#queryTools !== undefined, logger);
     this.#reports = new SpokenReports(logger, this.#events, this.#slowQueries);
     this.#nesting = settings.looksForNesting ? new TrackedNesting() : noNestedCheckouts;
     // Without samples no window would ever close, and one block of the loop be told for ever.
@@ -116,6 +128,7 @@ export class Scope implements Poolscope {
       recorders: this.#telemetry.recorders(identity.attributes),
       reports: this.#reports,
       nesting: this.#nesting,
+      callers: this.#callers,
       queries: this.#queryTools,
       notesSites: this.#settings.leakAfterMillis > 0 || this.#settings.looksForNesting,
     });
@@ -131,6 +144,10 @@ export class Scope implements Poolscope {
       slowQueries: (pool, limit) => this.#slowQueries.worst(limit, pool),
     };
     return healthRouter(cached(source, cacheMillis), details);
+  }
+
+  routes(options?: RoutesOptions): HttpHandler {
+    return this.#routes.middleware(resolveRoutesOptions(options));
   }
 
   metrics(): HttpHandler {
@@ -218,10 +235,11 @@ export class Scope implements Poolscope {
   }
 }
 
-function queryTools(settings: QuerySettings, logger: Logger): QueryTools | undefined {
+function queryTools(settings: QuerySettings, callers: Callers, logger: Logger): QueryTools | undefined {
   if (settings.source === "off") return undefined;
   return {
     names: new QueryNames(settings.nameOf, settings.maxNames, logger),
+    callers,
     slowSeconds: settings.slowMillis === 0 ? Number.POSITIVE_INFINITY : settings.slowMillis / 1000,
   };
 }

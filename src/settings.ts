@@ -19,6 +19,9 @@ import type {
   MetricReaderLike,
   PoolscopeOptions,
   QueryName,
+  RouteRule,
+  RoutesOptions,
+  ServerTimingRule,
   ShutdownOptions,
   Thresholds,
   UsageAlert,
@@ -67,6 +70,12 @@ export interface UsageAlertSettings {
 export interface HealthSettings {
   readonly cacheMillis: number;
   readonly details: DetailsRule;
+}
+
+export interface RoutesSettings {
+  readonly route: RouteRule | undefined;
+  readonly maxRoutes: number;
+  readonly serverTiming: boolean | ServerTimingRule;
 }
 
 export interface WatchSettings {
@@ -146,6 +155,17 @@ export function resolveHealthOptions(given: unknown): HealthSettings {
     cacheMillis: integerOption("cacheMillis", options.cacheMillis, 250, { min: 0 }),
     details: resolveDetails(options.details),
   };
+}
+
+export function resolveRoutesOptions(given: unknown): RoutesSettings {
+  const options = objectOption<RoutesOptions>("options", given, ["route", "maxRoutes", "serverTiming"]);
+  const { route, serverTiming = false } = options;
+  if (route !== undefined && typeof route !== "function") throw expected("route", "a function", route);
+  if (typeof serverTiming !== "boolean" && typeof serverTiming !== "function") {
+    throw expected("serverTiming", "true, false or a function", serverTiming);
+  }
+  const maxRoutes = integerOption("maxRoutes", options.maxRoutes, 200, { min: 1, max: 1_000 });
+  return { route, maxRoutes, serverTiming };
 }
 
 export function resolveHoldersOptions(given: unknown): { readonly joinServer: boolean } {

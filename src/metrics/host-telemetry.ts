@@ -9,7 +9,7 @@ import type { PoolRecorders } from "../watch/watch-tools.ts";
 import type { WatchedPool } from "../watch/watched-pool.ts";
 import type { Recorder } from "./histogram.ts";
 import { PoolInstruments } from "./instruments.ts";
-import { type HistogramName, METER_NAME, METRICS } from "./semconv.ts";
+import { type HistogramName, METER_NAME, METRICS, QUERY_TIMES } from "./semconv.ts";
 import type { Telemetry } from "./telemetry.ts";
 
 /**
@@ -37,7 +37,7 @@ export class HostTelemetry implements Telemetry {
     for (const [key, spec] of Object.entries(METRICS)) {
       if (!("boundaries" in spec)) continue;
       const { name, unit, description } = spec;
-      const boundaries = (key === "queryDuration" && queryBuckets) || spec.boundaries;
+      const boundaries = (QUERY_TIMES.includes(key) && queryBuckets) || spec.boundaries;
       const advice = { explicitBucketBoundaries: [...boundaries] };
       const histogram = meter.createHistogram(name, { unit, description, advice });
       this.#histograms.set(key as HistogramName, histogram);

@@ -1,4 +1,5 @@
 import { ErrorCounts } from "../error-type.ts";
+import type { Callers, CallerTask } from "../watch/callers.ts";
 import type { PgClient } from "../watch/pg-types.ts";
 import { operationName } from "./operation-name.ts";
 import { KNOWN_QUERY_FAILURES, queryErrorType, sqlState } from "./query-failure.ts";
@@ -18,6 +19,7 @@ export interface FinishedQuery {
 /** What the queries of a pool are recorded with. */
 export interface QueryTools {
   readonly names: QueryNames;
+  readonly callers: Callers;
   /** Infinity: no query is slow. */
   readonly slowSeconds: number;
 }
@@ -25,6 +27,8 @@ export interface QueryTools {
 /** What only the pool can do with its queries. Must not throw. */
 export interface QueryReports {
   slow(client: PgClient | undefined, query: FinishedQuery): void;
+  /** A query starts in the present flow. @returns Whose it is; undefined: nobody is told */
+  started(): CallerTask | undefined;
   faulted(fault: unknown): void;
 }
 
@@ -53,7 +57,7 @@ export class PoolQueries implements QueryObserver {
 
   /** Follows the queries of a client from now on. Once is enough. */
   follow(client: PgClient): void {
-    if (!this.#hooked.has(client)) this.#hooked.set(client, hookQueries(client, this));
+    if (!this.#hooked.has(client)) this.#hooked.set(client, hookQueries(client, this, this.#tools.callers));
   }
 
   forget(client: PgClient): void {
@@ -70,9 +74,11 @@ export class PoolQueries implements QueryObserver {
     let isFinished = false;
     let text = "";
     let summary: string | undefined;
+    let task: CallerTask | undefined;
     try {
       text = textOf(query);
       summary = this.#tools.names.of(query);
+      task = this.#reports.started();
     } catch (fault) {
       this.#reports.faulted(fault);
     }
@@ -80,7 +86,9 @@ export class PoolQueries implements QueryObserver {
       if (isFinished) return;
       isFinished = true;
       try {
-        this.record(client, text, summary, (endedAt - startedAt) / 1000, error, rows);
+        const seconds = (endedAt - startedAt) / 1000;
+        this.record(client, text, summary, seconds, error, rows);
+        task?.queried(seconds);
       } catch (fault) {
         this.#reports.faulted(fault);
       }
