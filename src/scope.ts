@@ -9,6 +9,7 @@ import { cached } from "./health/cached-source.ts";
 import type { DatabaseSource } from "./health/database.ts";
 import { healthRouter } from "./health/router.ts";
 import type { Logger } from "./logger.ts";
+import { DoubleCounting } from "./metrics/double-counting.ts";
 import { HostTelemetry } from "./metrics/host-telemetry.ts";
 import { OwnTelemetry } from "./metrics/own-telemetry.ts";
 import { type HttpHandler, prometheusHandler } from "./metrics/prometheus.ts";
@@ -85,7 +86,14 @@ export class Scope implements Poolscope {
     if (settings.queries.source === "instrumentation-pg") this.#instrumentation = new InstrumentationPg();
     const buckets = settings.queries.durationBuckets;
     this.#telemetry = host
-      ? new HostTelemetry(this.#registry, host.meterProvider, host.reader, buckets, logger)
+      ? new HostTelemetry(
+          this.#registry,
+          host.meterProvider,
+          host.reader,
+          buckets,
+          logger,
+          new DoubleCounting(logger, settings.queries.source),
+        )
       : new OwnTelemetry(this.#registry, settings.serviceName, settings.otlp, buckets, logger);
     this.#readings = new MeterReadings(this.#telemetry, this.#registry, settings.collectTimeoutMillis);
     this.#history = new History(settings.historySize);
