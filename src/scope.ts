@@ -83,7 +83,9 @@ export class Scope implements Poolscope {
     const { host, logger } = settings;
     this.#settings = settings;
     // First, because it may refuse.
-    if (settings.queries.source === "instrumentation-pg") this.#instrumentation = new InstrumentationPg();
+    if (settings.queries.source === "instrumentation-pg") {
+      this.#instrumentation = new InstrumentationPg(this.#callers);
+    }
     const buckets = settings.queries.durationBuckets;
     this.#telemetry = host
       ? new HostTelemetry(

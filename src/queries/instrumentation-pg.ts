@@ -2,6 +2,7 @@ import { createRequire } from "node:module";
 import type { MeterProvider, Span, TracerProvider } from "@opentelemetry/api";
 import { expected, PoolscopeError } from "../errors.ts";
 import { INSTRUMENTATION_NAME } from "../metrics/semconv.ts";
+import type { Callers } from "../watch/callers.ts";
 import type { HookablePool } from "../watch/pg-types.ts";
 import { InstrumentedCalls } from "./instrumented-calls.ts";
 import type { QueryTools } from "./pool-queries.ts";
@@ -33,12 +34,13 @@ let isRunning = false;
 
 /** The official instrumentation, made to measure for poolscope. It patches pg for the whole process: there is one. */
 export class InstrumentationPg {
-  readonly #calls = new InstrumentedCalls();
+  readonly #calls: InstrumentedCalls;
   readonly #instrumentation: Instrumentation;
   readonly #unpatch: (() => void)[] = [];
 
   /** @throws PoolscopeError `POOLSCOPE_INVALID_OPTION` */
-  constructor() {
+  constructor(callers: Callers) {
+    this.#calls = new InstrumentedCalls(callers);
     if (isRunning) {
       throw refused(
         "in one scope at a time, because it patches pg for the whole process: watch the pools of both in one scope",

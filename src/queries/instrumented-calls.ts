@@ -10,6 +10,7 @@ import {
   trace,
 } from "@opentelemetry/api";
 import { ATTR_ERROR_TYPE, METRICS } from "../metrics/semconv.ts";
+import type { Callers } from "../watch/callers.ts";
 import { override } from "../watch/override.ts";
 import type { PgClient } from "../watch/pg-types.ts";
 import type { PoolQueries } from "./pool-queries.ts";
@@ -36,6 +37,11 @@ export class InstrumentedCalls {
   #calling: Call | undefined;
   /** Set right before a record and cleared by it, or by the end of the span. */
   readonly #next: NextRecord = { span: undefined };
+  readonly #callers: Callers;
+
+  constructor(callers: Callers) {
+    this.#callers = callers;
+  }
 
   /** Notes, for the length of each call of the client's `query`, that it is the one. */
   follow(pgClient: PgClient, queries: PoolQueries): () => void {
@@ -46,6 +52,9 @@ export class InstrumentedCalls {
       const outer = this.#calling;
       const call: Call = { client, queries, given: args[0] as GivenQuery };
       this.#calling = call;
+      const callback = args.at(-1);
+      if (typeof callback === "function")
+        args[args.length - 1] = this.#callers.keep(callback as () => unknown);
       try {
         return Reflect.apply(original, client, args);
       } finally {

@@ -189,6 +189,28 @@ test("slow queries are in the log, an event, the summary and the health JSON, wi
   });
 });
 
+test("queries are put down to routes, those in the callback of another too", async () => {
+  const scope = makeSource();
+  const pool = makePool();
+  scope.watch(pool, { name: "orders" });
+  const app = express().use(scope.routes());
+  app.get("/orders/:id", async (_request, response) => {
+    const client = await pool.connect();
+    client.query("SELECT 1", () => {
+      client.query("SELECT 2", (_error, result) => {
+        client.release();
+        response.json(result.rows);
+      });
+    });
+  });
+  // The connection is there before the request, so that its socket is nobody's.
+  await pool.query("SELECT 0");
+  await request(app).get("/orders/7").expect(200);
+  const exported = await scrape(scope);
+  const route = { http_route: "/orders/:id" };
+  expect(exported.value("orders", "poolscope_route_query_time_seconds_count", route)).toBe(2);
+});
+
 test("nothing but poolscope's own metrics comes of it, once", async () => {
   const host = makeHost();
   const logger = quiet();
