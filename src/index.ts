@@ -13,6 +13,7 @@ export type { Condition, Diagnosis } from "./health/diagnose.ts";
 export type { Logger } from "./logger.ts";
 export type { HttpHandler } from "./metrics/prometheus.ts";
 export { MILLISECOND_BUCKETS } from "./metrics/semconv.ts";
+export { poolscopeViews } from "./metrics/views.ts";
 export type {
   DetailsRule,
   HealthOptions,
@@ -22,12 +23,14 @@ export type {
   OtlpTemporality,
   PoolscopeOptions,
   QueryName,
+  QuerySource,
   RouteRule,
   RoutesOptions,
   ServerTimingRule,
   ShutdownOptions,
   Thresholds,
   UsageAlert,
+  ViewsOptions,
   WatchOptions,
 } from "./options.ts";
 export { type Poolscope, poolscope } from "./poolscope.ts";

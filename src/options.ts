@@ -79,7 +79,7 @@ export interface PoolscopeOptions {
    *
    * @default "poolscope"
    */
-  queries?: "poolscope" | "instrumentation-pg" | "off" | undefined;
+  queries?: QuerySource | undefined;
   /** Milliseconds from which a query counts as slow, 1 or more; 0: none does. @default 1000 */
   slowQueryMillis?: number | undefined;
   /**
@@ -99,6 +99,9 @@ export interface PoolscopeOptions {
    */
   queryDurationBuckets?: readonly number[] | undefined;
 }
+
+/** Who measures the queries, see {@link PoolscopeOptions.queries}. */
+export type QuerySource = "poolscope" | "instrumentation-pg" | "off";
 
 /** Where a pool's status changes. Both in (0, 1], `warning` below `critical`. */
 export interface Thresholds {
@@ -215,6 +218,12 @@ export interface HoldersOptions {
 export interface ShutdownOptions {
   /** Milliseconds the last export may take, 1 or more. @default 5000 */
   timeoutMillis?: number | undefined;
+}
+
+/** Options of `poolscopeViews()`. */
+export interface ViewsOptions {
+  /** What `poolscope()` was given. With `"off"` the durations of the instrumentation are kept. @default "poolscope" */
+  queries?: QuerySource | undefined;
 }
 
 /** What poolscope needs of a `MetricReader`. Those of `@opentelemetry/sdk-metrics` 2.x and 3.x fit. */

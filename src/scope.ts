@@ -9,6 +9,7 @@ import { cached } from "./health/cached-source.ts";
 import type { DatabaseSource } from "./health/database.ts";
 import { healthRouter } from "./health/router.ts";
 import type { Logger } from "./logger.ts";
+import { DoubleCounting } from "./metrics/double-counting.ts";
 import { HostTelemetry } from "./metrics/host-telemetry.ts";
 import { OwnTelemetry } from "./metrics/own-telemetry.ts";
 import { type HttpHandler, prometheusHandler } from "./metrics/prometheus.ts";
@@ -22,7 +23,9 @@ import type {
   WatchOptions,
 } from "./options.ts";
 import type { Poolscope } from "./poolscope.ts";
+import { InstrumentationPg } from "./queries/instrumentation-pg.ts";
 import type { QueryTools } from "./queries/pool-queries.ts";
+import { hookQueries } from "./queries/query-hooks.ts";
 import { QueryNames } from "./queries/query-names.ts";
 import type { SlowQueryGroup } from "./queries/slow-groups.ts";
 import { SlowQueries } from "./queries/slow-queries.ts";
@@ -64,6 +67,7 @@ export class Scope implements Poolscope {
   readonly #conditions: ConditionWatcher;
   readonly #events: Events;
   readonly #slowQueries: SlowQueries;
+  readonly #instrumentation: InstrumentationPg | undefined;
   readonly #queryTools: QueryTools | undefined;
   readonly #reports: SpokenReports;
   readonly #nesting: NestedCheckouts;
@@ -78,9 +82,20 @@ export class Scope implements Poolscope {
   constructor(settings: Settings) {
     const { host, logger } = settings;
     this.#settings = settings;
+    // First, because it may refuse.
+    if (settings.queries.source === "instrumentation-pg") {
+      this.#instrumentation = new InstrumentationPg(this.#callers);
+    }
     const buckets = settings.queries.durationBuckets;
     this.#telemetry = host
-      ? new HostTelemetry(this.#registry, host.meterProvider, host.reader, buckets, logger)
+      ? new HostTelemetry(
+          this.#registry,
+          host.meterProvider,
+          host.reader,
+          buckets,
+          logger,
+          new DoubleCounting(logger, settings.queries.source),
+        )
       : new OwnTelemetry(this.#registry, settings.serviceName, settings.otlp, buckets, logger);
     this.#readings = new MeterReadings(this.#telemetry, this.#registry, settings.collectTimeoutMillis);
     this.#history = new History(settings.historySize);
@@ -88,7 +103,8 @@ export class Scope implements Poolscope {
     this.#conditions = new ConditionWatcher(logger);
     this.#events = new Events(logger);
     this.#slowQueries = new SlowQueries(logger, this.#events, settings.queries.slowMillis);
-    this.#queryTools = queryTools(settings.queries, this.#callers, logger);
+    const follow: QueryTools["follow"] = (client, queries) => hookQueries(client, queries, this.#callers);
+    this.#queryTools = queryTools(settings.queries, logger, this.#instrumentation?.follow ?? follow);
     this.#routes = new Routes(this.#callers, this.#queryTools !== undefined, logger);
     this.#reports = new SpokenReports(logger, this.#events, this.#slowQueries);
     this.#nesting = settings.looksForNesting ? new TrackedNesting() : noNestedCheckouts;
@@ -124,6 +140,7 @@ export class Scope implements Poolscope {
       );
     }
     const identity = poolIdentity(pool, name, attributes, (taken) => this.#registry.get(taken) !== undefined);
+    this.#instrumentation?.patchClientsOf(pool);
     const watched = new WatchedPool(pool, identity.name, identity.attributes, poolSize, {
       recorders: this.#telemetry.recorders(identity.attributes),
       reports: this.#reports,
@@ -227,6 +244,7 @@ export class Scope implements Poolscope {
       this.#settings.logger.warn(`poolscope - the last export did not succeed: ${reason}`);
     }
     for (const pool of this.#registry.all()) pool.detach();
+    this.#instrumentation?.stop();
     this.#slowQueries.flush(true);
   }
 
@@ -235,11 +253,15 @@ export class Scope implements Poolscope {
   }
 }
 
-function queryTools(settings: QuerySettings, callers: Callers, logger: Logger): QueryTools | undefined {
+function queryTools(
+  settings: QuerySettings,
+  logger: Logger,
+  follow: QueryTools["follow"],
+): QueryTools | undefined {
   if (settings.source === "off") return undefined;
   return {
     names: new QueryNames(settings.nameOf, settings.maxNames, logger),
-    callers,
+    follow,
     slowSeconds: settings.slowMillis === 0 ? Number.POSITIVE_INFINITY : settings.slowMillis / 1000,
   };
 }

@@ -19,12 +19,14 @@ import type {
   MetricReaderLike,
   PoolscopeOptions,
   QueryName,
+  QuerySource,
   RouteRule,
   RoutesOptions,
   ServerTimingRule,
   ShutdownOptions,
   Thresholds,
   UsageAlert,
+  ViewsOptions,
   WatchOptions,
 } from "./options.ts";
 
@@ -49,7 +51,7 @@ export interface Settings {
 }
 
 export interface QuerySettings {
-  readonly source: "poolscope" | "instrumentation-pg" | "off";
+  readonly source: QuerySource;
   /** 0: no query is slow. */
   readonly slowMillis: number;
   readonly nameOf: QueryName | undefined;
@@ -179,11 +181,19 @@ export function resolveShutdownOptions(given: unknown): { readonly timeoutMillis
   return { timeoutMillis: integerOption("timeoutMillis", options.timeoutMillis, 5_000, { min: 1 }) };
 }
 
+export function resolveViewsOptions(given: unknown): { readonly queries: QuerySource } {
+  const { queries } = objectOption<ViewsOptions>("options", given, ["queries"]);
+  return { queries: resolveQuerySource(queries) };
+}
+
+function resolveQuerySource(given: QuerySource = "poolscope"): QuerySource {
+  if (["poolscope", "instrumentation-pg", "off"].includes(given)) return given;
+  throw expected("queries", '"poolscope", "instrumentation-pg" or "off"', given);
+}
+
 function resolveQueries(options: PoolscopeOptions): QuerySettings {
-  const { queries: source = "poolscope", queryName: nameOf } = options;
-  if (!["poolscope", "instrumentation-pg", "off"].includes(source)) {
-    throw expected("queries", '"poolscope", "instrumentation-pg" or "off"', source);
-  }
+  const { queryName: nameOf } = options;
+  const source = resolveQuerySource(options.queries);
   if (nameOf !== undefined && typeof nameOf !== "function") throw expected("queryName", "a function", nameOf);
   return {
     source,

@@ -368,3 +368,8 @@ export const METRICS: Readonly<Record<ObservableName, MetricSpec> & Record<Histo
 export const QUERY_TIMES: readonly string[] = ["queryDuration", "routeQueryTime"] satisfies HistogramName[];
 
 export const METER_NAME = "poolscope";
+
+/** The meter, and the tracer, of the official instrumentation: its package's name. */
+export const INSTRUMENTATION_NAME = "@opentelemetry/instrumentation-pg";
+/** What the names of all pool metrics of the conventions begin with. */
+export const POOL_METRICS = "db.client.connection.";

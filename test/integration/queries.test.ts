@@ -13,7 +13,7 @@ import { MILLISECOND_BUCKETS } from "../../src/index.ts";
 import { scrape } from "../support/exported.ts";
 import { isOldestPg } from "../support/pg.ts";
 import { makePool, makeScope, read } from "../support/pools.ts";
-import { type ExpectedQuery, MIX_SIZE, prepareQueryMix, runQueryMix } from "../support/query-mix.ts";
+import { MIX_SIZE, prepareQueryMix, runQueryMix, tally } from "../support/query-mix.ts";
 
 /** A database of its own, so that nothing else uses its tables. */
 async function makeDatabase(): Promise<string> {
@@ -23,15 +23,6 @@ async function makeDatabase(): Promise<string> {
   await client.query(`CREATE DATABASE ${database}`);
   await client.end();
   return database;
-}
-
-function tally(queries: readonly ExpectedQuery[]): Record<string, number> {
-  const counts: Record<string, number> = {};
-  for (const { operation = "none", errorType = "ok" } of queries) {
-    const key = `${operation} ${errorType}`;
-    counts[key] = (counts[key] ?? 0) + 1;
-  }
-  return counts;
 }
 
 test("a thousand queries of every shape: every count, error type and row is the truth", async () => {
