@@ -75,18 +75,32 @@ test("a thousand queries of every shape: every count, error type and row is the 
   expect(reading).toMatchObject({ query: { count: 8 }, queryErrorsByType: { query_timeout: 8 } });
 });
 
+let lock = Date.now() % 1e9;
+
+/** A query that is under way for as long as it has to be. */
+async function blocked(on: { query(text: string): Promise<unknown> }) {
+  const key = ++lock;
+  const holder = await makePool({ max: 1 }).connect();
+  await holder.query(`SELECT pg_advisory_lock(${process.pid}, ${key})`);
+  const since = performance.now();
+  const running = on.query(`SELECT pg_advisory_lock(${process.pid}, ${key})`);
+  const finish = () => holder.query(`SELECT pg_advisory_unlock(${process.pid}, ${key})`);
+  return { running, since, finish };
+}
+
 test("clients opened before the watch are followed, and left as they were when it ends", async () => {
   const scope = makeScope();
   const pool = makePool({ max: 2 });
   const early = await pool.connect();
   const watch = scope.watch(pool, { name: "late" });
   await early.query("SELECT 1");
-  const running = early.query("SELECT pg_sleep(0.02)");
+  const { running, finish } = await blocked(early);
   await pool.query("SELECT 1");
   expect(await read(scope, "late")).toMatchObject({ query: { count: 2 } });
   expect(Object.hasOwn(early, "query")).toBe(true);
   watch.unwatch();
   expect(Object.hasOwn(early, "query")).toBe(false);
+  await finish();
   await running;
   await early.query("SELECT 1");
   early.release();
@@ -111,15 +125,16 @@ test("a query counts when it is over, and its time is that until the answer", as
   const scope = makeScope();
   const pool = makePool({ max: 1 });
   scope.watch(pool, { name: "timed" });
-  const before = performance.now();
-  const running = pool.query("SELECT pg_sleep(0.2)");
+  const { running, since, finish } = await blocked(await pool.connect());
   expect(await read(scope, "timed")).toMatchObject({ query: { count: 0 } });
+  const atLeast = (performance.now() - since) / 1000;
+  await finish();
   await running;
-  const elapsed = (performance.now() - before) / 1000;
+  const atMost = (performance.now() - since) / 1000;
   const { query } = await read(scope, "timed");
   expect(query?.count).toBe(1);
-  expect(query?.sum).toBeGreaterThanOrEqual(0.2);
-  expect(query?.sum).toBeLessThanOrEqual(elapsed);
+  expect(query?.sum).toBeGreaterThan(atLeast - 0.001);
+  expect(query?.sum).toBeLessThan(atMost + 0.001);
 });
 
 test("a stream's time runs until it ends, however slowly it is read", async () => {
