@@ -12,15 +12,19 @@ export type { Condition, Diagnosis } from "./health/diagnose.ts";
 export type { Logger } from "./logger.ts";
 export type { HttpHandler } from "./metrics/prometheus.ts";
 export type {
+  DrainOptions,
   HealthOptions,
   HoldersOptions,
   MetricReaderLike,
   OtlpOptions,
   OtlpTemporality,
   PoolscopeOptions,
+  RecycleOptions,
   ShutdownOptions,
+  SizedPoolOptions,
   Thresholds,
   UsageAlert,
+  WarmOptions,
   WatchOptions,
 } from "./options.ts";
 export { type Poolscope, poolscope } from "./poolscope.ts";
@@ -31,10 +35,16 @@ export type {
   LeakSuspect,
   PoolReading,
 } from "./readings/pool-reading.ts";
+export { type DrainReport, drain, type UnreturnedConnection } from "./recycling/drain.ts";
+export { flush } from "./recycling/flush.ts";
+export { type PgPoolOptions, poolOptions } from "./recycling/pool-options.ts";
+export { type PoolRecycling, recycle } from "./recycling/recycle.ts";
+export { warm } from "./recycling/warm.ts";
 export type { ConnectionBudget } from "./server/connection-budget.ts";
 export type { Holder } from "./server/holders.ts";
 export type { ServerActivity } from "./server/server-activity.ts";
 export type { CloseReason } from "./watch/close-reason.ts";
+export type { PoolTimeout } from "./watch/coded-timeout.ts";
 export type { Activity, TransactionStatus } from "./watch/connection.ts";
 export type { PgPool } from "./watch/pg-types.ts";
 export type { PoolWatch } from "./watch/pool-watch.ts";

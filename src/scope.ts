@@ -31,6 +31,7 @@ import {
 import { LeakDetector } from "./watch/leak-detector.ts";
 import { type NestedCheckouts, noNestedCheckouts, TrackedNesting } from "./watch/nested-checkouts.ts";
 import { isPool, type PgPool } from "./watch/pg-types.ts";
+import { poolAdvice } from "./watch/pool-advice.ts";
 import { poolIdentity } from "./watch/pool-identity.ts";
 import type { PoolWatch } from "./watch/pool-watch.ts";
 import { PoolRegistry } from "./watch/registry.ts";
@@ -87,7 +88,10 @@ export class Scope implements Poolscope {
     if (!isPool(pool)) {
       throw expectedSecret("pool", "a pg.Pool", pool, "POOLSCOPE_INVALID_POOL");
     }
-    const { name, poolSize, attributes } = resolveWatchOptions(options, Number(pool.options.max));
+    const { name, poolSize, attributes, codedTimeouts } = resolveWatchOptions(
+      options,
+      Number(pool.options.max),
+    );
     const already = this.#registry.find(pool);
     if (already) {
       if (name === undefined || name === already.name) return already.handle;
@@ -103,9 +107,13 @@ export class Scope implements Poolscope {
       recorders: this.#telemetry.recorders(identity.attributes),
       reports: this.#reports,
       nesting: this.#nesting,
+      codesTimeouts: codedTimeouts,
       notesSites: this.#settings.leakAfterMillis > 0 || this.#settings.looksForNesting,
     });
     this.#registry.add(watched);
+    for (const advice of poolAdvice(pool.options)) {
+      this.#settings.logger.warn(`${watched.name} - ${advice}`);
+    }
     return watched.handle;
   }
 

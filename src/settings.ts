@@ -1,6 +1,13 @@
 import type { Attributes, MeterProvider } from "@opentelemetry/api";
 import { AggregationTemporality, InstrumentType } from "@opentelemetry/sdk-metrics";
-import { fractionOption, hasMethods, integerOption, objectOption, textOption } from "./check.ts";
+import {
+  booleanOption,
+  fractionOption,
+  hasMethods,
+  integerOption,
+  objectOption,
+  textOption,
+} from "./check.ts";
 import { expected, expectedSecret, PoolscopeError } from "./errors.ts";
 import { diagLogger, guardLogger, type Logger } from "./logger.ts";
 import { type OtlpSettings, resolveOtlp } from "./metrics/otlp-settings.ts";
@@ -49,6 +56,7 @@ export interface WatchSettings {
   readonly name: string | undefined;
   readonly poolSize: number | undefined;
   readonly attributes: Attributes;
+  readonly codedTimeouts: boolean;
 }
 
 export function resolveOptions(given: unknown, environment: NodeJS.ProcessEnv): Settings {
@@ -96,7 +104,12 @@ export function resolveOptions(given: unknown, environment: NodeJS.ProcessEnv): 
 }
 
 export function resolveWatchOptions(given: unknown, poolMax: number): WatchSettings {
-  const options = objectOption<WatchOptions>("options", given, ["name", "poolSize", "attributes"]);
+  const options = objectOption<WatchOptions>("options", given, [
+    "name",
+    "poolSize",
+    "attributes",
+    "codedTimeouts",
+  ]);
   const name = textOption("name", options.name, 120);
   // A name becomes a label. What looks like a connection string may hold a password.
   if (name?.includes("://")) throw expectedSecret("name", "a name, not a connection string", name);
@@ -107,6 +120,7 @@ export function resolveWatchOptions(given: unknown, poolMax: number): WatchSetti
         ? undefined
         : integerOption("poolSize", options.poolSize, 0, { min: 1, max: poolMax }),
     attributes: resolveAttributes(options.attributes),
+    codedTimeouts: booleanOption("codedTimeouts", options.codedTimeouts, false),
   };
 }
 
@@ -131,7 +145,7 @@ function resolveNesting(given: unknown): boolean {
   throw expected("nestedCheckouts", '"off" or "warn"', given);
 }
 
-function resolveLogger(logger: unknown): Logger {
+export function resolveLogger(logger: unknown): Logger {
   if (logger === undefined) return diagLogger;
   if (hasMethods(logger, ["debug", "info", "warn", "error"])) return guardLogger(logger as Logger);
   throw expected("logger", "an object with the methods `debug`, `info`, `warn` and `error`", logger);

@@ -94,6 +94,9 @@ export class PoolInstruments {
     for (const [reason, count] of pool.closes) result.observe(to.closes, count, byReason(reason));
     result.observe(to.leaks, pool.leaks, base);
     result.observe(to.releasedInTransaction, pool.releasedInTransaction, base);
+    result.observe(to.pings, pool.recycling.pings, base);
+    result.observe(to.pingFailures, pool.recycling.pingFailures, base);
+    result.observe(to.rejected, pool.recycling.rejected, base);
   }
 
   #attributesOf(pool: WatchedPool): PoolAttributes {

@@ -46,7 +46,10 @@ export type ObservableName =
   | "connectFailures"
   | "closes"
   | "leaks"
-  | "releasedInTransaction";
+  | "releasedInTransaction"
+  | "pings"
+  | "pingFailures"
+  | "rejected";
 
 export type HistogramName = "waitTime" | "useTime" | "createTime" | "reuse";
 
@@ -256,7 +259,7 @@ export const METRICS: Readonly<Record<ObservableName, MetricSpec> & Record<Histo
     kind: "counter",
     unit: "{connection}",
     description:
-      "Connections closed, by reason: `lifetime`, `idle`, `max_uses`, `query_error`, `connection_lost`, `released_with_error`, `ping_failed`, `half_open`, `pool_end`, `other`.",
+      "Connections closed, by reason: `lifetime`, `idle`, `max_uses`, `query_error`, `connection_lost`, `released_with_error`, `ping_failed`, `half_open`, `in_transaction`, `flushed`, `pool_end`, `other`.",
     attributes: [ATTR_REASON],
   },
   leaks: {
@@ -271,6 +274,24 @@ export const METRICS: Readonly<Record<ObservableName, MetricSpec> & Record<Histo
     kind: "counter",
     unit: "{connection}",
     description: "Connections released inside a transaction, which the next holder finds open.",
+  },
+  pings: {
+    name: "poolscope.pool.pings",
+    kind: "counter",
+    unit: "{ping}",
+    description: "Pings of idle connections by `recycle()`; 0 without it.",
+  },
+  pingFailures: {
+    name: "poolscope.pool.ping_failures",
+    kind: "counter",
+    unit: "{failure}",
+    description: "Pings that were not answered, or answered by an error; the connection was closed.",
+  },
+  rejected: {
+    name: "poolscope.pool.rejected",
+    kind: "counter",
+    unit: "{request}",
+    description: "Callers refused at once because `maxWaiting` others were waiting.",
   },
   reuse: {
     name: "poolscope.pool.reuse",

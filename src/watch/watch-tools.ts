@@ -27,6 +27,8 @@ export interface WatchTools {
   readonly recorders: PoolRecorders;
   readonly reports: PoolReports;
   readonly nesting: NestedCheckouts;
+  /** Whether timeout errors are given a code and the pool's numbers. */
+  readonly codesTimeouts: boolean;
   /** Whether to note where connections are asked for. */
   readonly notesSites: boolean;
 }

@@ -2,6 +2,7 @@ import type { Attributes } from "@opentelemetry/api";
 import type { ConnectionTarget } from "../server/own-connection.ts";
 import type { CallSite } from "./call-site.ts";
 import type { CloseReason } from "./close-reason.ts";
+import { codeTimeout } from "./coded-timeout.ts";
 import type { Connection, Hold } from "./connection.ts";
 import { Connections } from "./connections.ts";
 import { DIAL_TIMEOUT, timeoutType } from "./dial-failure.ts";
@@ -11,7 +12,9 @@ import { Peak } from "./peak.ts";
 import type { HookablePool, PgClient } from "./pg-types.ts";
 import { countWaiting, type PoolState, stateOf } from "./pool-state.ts";
 import type { PoolWatch } from "./pool-watch.ts";
+import { countFree, type RecycleCounts, recycleCounts, TOO_MANY_WAITING } from "./recycled-pools.ts";
 import { type Waiter, Waiters } from "./waiters.ts";
+import { noteWatch } from "./watch-of.ts";
 import type { PoolRecorders, WatchTools } from "./watch-tools.ts";
 
 const now = performance.now.bind(performance);
@@ -29,6 +32,9 @@ export class WatchedPool implements PoolObserver {
   readonly recorders: PoolRecorders;
   /** How to reach the pool's server beside the pool: its class of clients as it was before the hooks. */
   readonly target: ConnectionTarget;
+
+  /** What `recycle()` does to this pool. */
+  readonly recycling: RecycleCounts;
 
   checkouts = 0;
   waits = 0;
@@ -67,7 +73,9 @@ export class WatchedPool implements PoolObserver {
     this.#tools = tools;
     this.#dials = new Dials(pool);
     this.#connections = new Connections(pool, tools.recorders.reuse, (client) => this.#dials.has(client));
+    this.recycling = recycleCounts(pool);
     this.#unhook = hookPool(pool, this);
+    noteWatch(pool, this);
   }
 
   /** True once the pool has ended or {@link detach} was called. */
@@ -143,8 +151,7 @@ export class WatchedPool implements PoolObserver {
     if (outer) reports.nestedCheckout(this, outer, site);
     const entered = isExplicit ? nesting.enter(pool) : undefined;
     let waiter: Waiter | undefined;
-    const free = pool.idleCount + (pool.options.max - pool.totalCount) - pool.waitingCount;
-    if (free <= 0) {
+    if (countFree(pool) <= 0 && !this.recycling.isRefusing()) {
       waiter = this.#waiters.enter(since, outer);
       this.waits++;
     }
@@ -228,7 +235,10 @@ export class WatchedPool implements PoolObserver {
   }
 
   #failed(error: unknown): void {
+    if ((error as { code?: unknown } | undefined)?.code === TOO_MANY_WAITING) return;
     const timeout = timeoutType(error);
+    if (timeout && this.#tools.codesTimeouts)
+      codeTimeout(error, this.#pool, this.#dials.failing(this.#lastHandedOutAt));
     if (timeout === DIAL_TIMEOUT) this.dialTimeouts++;
     else if (timeout !== undefined) this.waitTimeouts++;
     else this.#dials.callerFailed(error);
