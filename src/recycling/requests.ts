@@ -74,7 +74,8 @@ export function hookRequests(recycler: Recycler, isRetrying: () => boolean): () 
       `${waitingCount} callers wait for a connection already (maxWaiting=${settings.maxWaiting}, ` +
         `${totalCount}/${options.max} connections open)`,
     );
-    if (!callback) return pool.Promise.reject(error);
+    // Not `reject`: while a watch listens it is a plain function that stands here.
+    if (!callback) return new pool.Promise((_, reject) => reject(error));
     process.nextTick(callback, error);
     return undefined;
   }
