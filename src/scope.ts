@@ -111,9 +111,7 @@ export class Scope implements Poolscope {
       notesSites: this.#settings.leakAfterMillis > 0 || this.#settings.looksForNesting,
     });
     this.#registry.add(watched);
-    for (const advice of poolAdvice(pool.options)) {
-      this.#settings.logger.warn(`${watched.name} - ${advice}`);
-    }
+    for (const advice of poolAdvice(pool.options)) this.#settings.logger.info(`${watched.name} - ${advice}`);
     return watched.handle;
   }
 

@@ -31,10 +31,11 @@ export class ClientRecord {
     this.aliveAt = aliveAt;
     this.diesAt = diesAt;
     this.#isFatal = isFatal;
-    client.connection?.on?.("errorMessage", this.#onErrorMessage);
+    // Before the client itself: what it does with a message may end in a release.
+    client.connection?.prependListener?.("errorMessage", this.#onErrorMessage);
     // Clients tell their transaction status since pg 8.21.
     if (typeof client.getTransactionStatus !== "function") {
-      client.connection?.on?.("readyForQuery", this.#onReady);
+      client.connection?.prependListener?.("readyForQuery", this.#onReady);
     }
   }
 

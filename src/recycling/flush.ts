@@ -1,6 +1,6 @@
 import { decide } from "../watch/close-reason.ts";
 import type { PgPool } from "../watch/pg-types.ts";
-import { remove } from "./inside.ts";
+import { isIdle, remove } from "./inside.ts";
 import { insideOf } from "./recycle.ts";
 
 /**
@@ -12,14 +12,14 @@ import { insideOf } from "./recycle.ts";
  */
 export function flush(pool: PgPool): number {
   const inside = insideOf(pool);
-  const idle = new Set(inside._idle.map(({ client }) => client));
   let flushed = 0;
   for (const client of [...inside._clients]) {
     // Still being dialed: it is new.
     if ((client as { _connected?: boolean })._connected === false) continue;
     flushed++;
     decide(client, "flushed");
-    if (idle.has(client)) remove(inside, client);
+    // Looked up each time: closing one may have another handed out.
+    if (isIdle(inside, client)) remove(inside, client);
     // pg-pool closes a client it finds here when it is released.
     else inside._expired.add(client);
   }

@@ -1,5 +1,5 @@
 import { ping } from "./checkout.ts";
-import type { ClientInside } from "./inside.ts";
+import { type ClientInside, isIdle } from "./inside.ts";
 import type { Recycler } from "./recycler.ts";
 
 const MILLIS = 1000;
@@ -24,7 +24,8 @@ export function startHousekeeping(recycler: Recycler): () => void {
     for (const { client: given, idleListener } of [...pool._idle]) {
       const client = given as ClientInside;
       const record = recycler.recordOf(client);
-      if (record.pingWaiters) continue;
+      // Closing one may have had another handed out.
+      if (record.pingWaiters || !isIdle(pool, client)) continue;
       // The next look, which may be late, must not find it over its time.
       if (record.diesAt <= at + 2 * everyMillis) {
         recycler.discard(client, "lifetime", "goodbye");

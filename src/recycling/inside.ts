@@ -55,6 +55,7 @@ export interface ClientInside extends HookableClient {
   ref?(): void;
   unref?(): void;
   readonly connection?: HookableClient["connection"] & {
+    prependListener?(event: string, listener: (message?: never) => void): unknown;
     readonly stream?: {
       destroy?(): unknown;
       once?(event: string, listener: () => void): unknown;
@@ -99,6 +100,10 @@ export function hasInside(pool: HookablePool): pool is PoolInside {
 export function isBroken(client: ClientInside): boolean {
   const stream = client.connection?.stream;
   return client._queryable === false || client._ending === true || stream?.destroyed === true;
+}
+
+export function isIdle(pool: PoolInside, client: PgClient): boolean {
+  return pool._idle.some((item) => item.client === client);
 }
 
 /** A statement is running, or waiting to. */

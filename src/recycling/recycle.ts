@@ -55,7 +55,7 @@ export function recycle(pool: PgPool, options?: RecycleOptions): PoolRecycling {
     startHousekeeping(recycler),
   ];
   counts.settings = settings;
-  for (const advice of recycleAdvice(inside.options, settings)) settings.logger.warn(`poolscope - ${advice}`);
+  for (const advice of recycleAdvice(inside.options, settings)) settings.logger.info(`poolscope - ${advice}`);
 
   return Object.freeze({
     get pings() {

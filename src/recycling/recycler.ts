@@ -2,7 +2,7 @@ import { type CloseReason, decide } from "../watch/close-reason.ts";
 import type { PgClient } from "../watch/pg-types.ts";
 import { type RecycleCounts, recycleCounts } from "../watch/recycled-pools.ts";
 import { ClientRecord } from "./client-record.ts";
-import { type ClientInside, destroySocket, type PoolInside, remove } from "./inside.ts";
+import { type ClientInside, destroySocket, isIdle, type PoolInside, remove } from "./inside.ts";
 import { lifetimeMillis } from "./lifetime.ts";
 import type { RecycleSettings } from "./recycle-settings.ts";
 
@@ -71,7 +71,10 @@ export class Recycler {
     const { failuresToFlush } = this.settings;
     if (failuresToFlush === 0 || this.#pingFailuresInRow < failuresToFlush) return;
     this.#pingFailuresInRow = 0;
-    for (const { client } of [...this.pool._idle]) this.discard(client as ClientInside, "flushed", "at once");
+    for (const { client } of [...this.pool._idle]) {
+      // Closing one may have another handed out.
+      if (isIdle(this.pool, client)) this.discard(client as ClientInside, "flushed", "at once");
+    }
   }
 
   /** A mistake of ours must not reach the application. */

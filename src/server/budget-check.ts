@@ -48,7 +48,7 @@ export class BudgetCheck {
     const { maxLifetimeSeconds = 0, keepAliveSeconds = 0 } = pool.recycling.settings ?? {};
     const advice = idleLimitAdvice(pool.target.options, maxLifetimeSeconds, keepAliveSeconds, limitSeconds);
     if (advice) {
-      this.#logger.warn(
+      this.#logger.info(
         `${name} - ${advice.replace("{limit}", `the server's idle_session_timeout=${limitSeconds}s`)}`,
       );
     }

@@ -33,8 +33,8 @@ export interface BudgetedPool {
 export interface ServerLimits {
   readonly maxConnections: number;
   readonly reserved: number;
-  /** Seconds after which the server closes idle sessions; 0: never. */
-  readonly idleSessionSeconds: number;
+  /** Seconds after which the server closes idle sessions, if it does. */
+  readonly idleSessionSeconds?: number;
 }
 
 /** With `true` a setting that the server does not have is null instead of an error. */
@@ -51,10 +51,11 @@ export async function serverLimits(target: ConnectionTarget, timeoutMillis: numb
   const maxConnections = Number(max_connections);
   // Servers that only speak the protocol may have no such limit (CockroachDB says -1).
   if (!(maxConnections > 0)) throw new Error("the server does not say what its max_connections is");
+  const idleSessionSeconds = Number(idle_session_millis ?? 0) / 1000;
   return {
     maxConnections,
     reserved: Number(superuser_reserved ?? 0) + Number(reserved ?? 0),
-    idleSessionSeconds: Number(idle_session_millis ?? 0) / 1000,
+    ...(idleSessionSeconds > 0 && { idleSessionSeconds }),
   };
 }
 
@@ -94,7 +95,7 @@ function budget(
     reserved,
     available,
     fits: wanted <= available,
-    ...(idleSessionSeconds > 0 && { idleSessionSeconds }),
+    ...(idleSessionSeconds !== undefined && { idleSessionSeconds }),
   };
 }
 
