@@ -18,7 +18,7 @@ export function hookCheckouts(recycler: Recycler): () => void {
       const client = given as ClientInside;
       const fate = recycler.isActive ? judge(client, item, isNew) : "as ever";
       if (fate === "as ever") {
-        Reflect.apply(original, pool, [client, item, idleListener, isNew]);
+        original.call(pool, client, item, idleListener, isNew);
       } else if (fate === "broken") {
         recycler.discard(client, "connection_lost", "at once");
         retry(item, false);
@@ -26,7 +26,7 @@ export function hookCheckouts(recycler: Recycler): () => void {
         ping(recycler, client, idleListener, (outcome) => {
           if (outcome !== "answered") retry(item, outcome === "silent");
           else if (item.timedOut) shelve(pool, client, idleListener);
-          else Reflect.apply(original, pool, [client, item, idleListener, false]);
+          else original.call(pool, client, item, idleListener, false);
         });
       }
     };

@@ -46,18 +46,19 @@ export class DialRetry {
     };
   }
 
-  /** The same request, whose failure we hear of first. */
-  #watched(item: PendingItem): PendingItem {
-    if (!this.#since.has(item)) this.#since.set(item, performance.now());
-    if (this.#isProbing) this.#probe = item;
-    const settled = (error: unknown) => this.#settled(item, error);
+  /** The same request, whose outcome we hear of first. */
+  #watched(pendingItem: PendingItem): PendingItem {
+    if (!this.#since.has(pendingItem)) this.#since.set(pendingItem, performance.now());
+    if (this.#isProbing) this.#probe = pendingItem;
+    const settled = (error: unknown) => this.#settled(pendingItem, error);
     return {
-      ...(item.isForShelf && { isForShelf: true }),
+      ...(pendingItem.isForShelf && { isForShelf: true }),
       get timedOut() {
-        return item.timedOut === true;
+        return pendingItem.timedOut === true;
       },
       callback(...args) {
-        if (settled(args[0])) item.callback(...args);
+        // By the name it has in pg-pool: what is no function is said to be none in the same words.
+        if (settled(args[0])) pendingItem.callback(...args);
       },
     };
   }

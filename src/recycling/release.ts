@@ -36,7 +36,7 @@ export function hookReleases(recycler: Recycler): () => void {
         // pg-pool closes a client it finds here when it is released, without an error anybody would see.
         pool._expired.add(client);
       }
-      Reflect.apply(original, pool, [client, idleListener, error]);
+      original.call(pool, client, idleListener, error);
       if (fate === "query_error") destroySocket(client);
     };
   });

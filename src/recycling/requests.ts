@@ -35,11 +35,10 @@ export function hookRequests(recycler: Recycler, isRetrying: () => boolean): () 
       let heard = callback;
       if (heard && isQuery && settings.keepOnSqlError) heard = markingCallback(heard);
       if (heard && isCoded) heard = settlingCallback(heard, codeTimeouts);
-      const args: [callback?: ConnectCallback] = heard ? [heard] : [];
       recycler.isArriving = true;
       try {
-        if (heard || !isCoded) return Reflect.apply(original, pool, args);
-        return withSettlingPromise(codeTimeouts, () => Reflect.apply(original, pool, args));
+        if (heard || !isCoded) return original.call(pool, heard);
+        return withSettlingPromise(codeTimeouts, () => original.call(pool));
       } finally {
         recycler.isArriving = false;
       }
