@@ -273,7 +273,8 @@ export const METRICS: Readonly<Record<ObservableName, MetricSpec> & Record<Histo
     name: "poolscope.pool.released_in_transaction",
     kind: "counter",
     unit: "{connection}",
-    description: "Connections released inside a transaction, which the next holder finds open.",
+    description:
+      "Connections released inside a transaction, which the next holder finds open unless `recycle()` ends it.",
   },
   pings: {
     name: "poolscope.pool.pings",

@@ -5,7 +5,7 @@ import type { Settle } from "../watch/hooks.ts";
 import { override } from "../watch/override.ts";
 import type { ConnectCallback } from "../watch/pg-types.ts";
 import { countWaiting } from "../watch/pool-state.ts";
-import { countFree, TOO_MANY_WAITING } from "../watch/recycled-pools.ts";
+import { countFree } from "../watch/recycled-pools.ts";
 import { settlingCallback, settlingPromises } from "../watch/settling.ts";
 import type { PoolInside } from "./inside.ts";
 import type { Recycler } from "./recycler.ts";
@@ -69,7 +69,7 @@ export function hookRequests(recycler: Recycler, isRetrying: () => boolean): () 
     counts.rejected++;
     const { totalCount, waitingCount, options } = pool;
     const error = new PoolscopeError(
-      TOO_MANY_WAITING,
+      "POOLSCOPE_TOO_MANY_WAITING",
       `${waitingCount} callers wait for a connection already (maxWaiting=${settings.maxWaiting}, ` +
         `${totalCount}/${options.max} connections open)`,
     );

@@ -9,7 +9,13 @@ export class RecycleCounts {
   /** Requests that would have to wait are refused now. */
   isRefusing: () => boolean = () => false;
   /** What recycling was asked for; undefined while the pool is not recycled. */
-  settings: { readonly maxLifetimeSeconds: number; readonly keepAliveSeconds: number } | undefined;
+  settings:
+    | {
+        readonly maxLifetimeSeconds: number;
+        readonly keepAliveSeconds: number;
+        readonly transactionAtRelease: "rollback" | "destroy" | "ignore";
+      }
+    | undefined;
 }
 
 const byPool = new WeakMap<object, RecycleCounts>();
@@ -17,9 +23,6 @@ const byPool = new WeakMap<object, RecycleCounts>();
 export function recycleCounts(pool: object): RecycleCounts {
   return getOrCreate(byPool, pool, () => new RecycleCounts());
 }
-
-/** The code of the error of a caller that found too many others waiting. */
-export const TOO_MANY_WAITING = "POOLSCOPE_TOO_MANY_WAITING";
 
 /** How many more requests can be served at once. Dials under way are taken; those queued have asked first. */
 export function countFree({ idleCount, totalCount, waitingCount, options }: HookablePool): number {

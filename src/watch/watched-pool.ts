@@ -1,4 +1,5 @@
 import type { Attributes } from "@opentelemetry/api";
+import { PoolscopeError } from "../errors.ts";
 import type { ConnectionTarget } from "../server/own-connection.ts";
 import type { CallSite } from "./call-site.ts";
 import type { CloseReason } from "./close-reason.ts";
@@ -12,7 +13,7 @@ import { Peak } from "./peak.ts";
 import type { HookablePool, PgClient } from "./pg-types.ts";
 import { countWaiting, type PoolState, stateOf } from "./pool-state.ts";
 import type { PoolWatch } from "./pool-watch.ts";
-import { countFree, type RecycleCounts, recycleCounts, TOO_MANY_WAITING } from "./recycled-pools.ts";
+import { countFree, type RecycleCounts, recycleCounts } from "./recycled-pools.ts";
 import { type Waiter, Waiters } from "./waiters.ts";
 import { noteWatch } from "./watch-of.ts";
 import type { PoolRecorders, WatchTools } from "./watch-tools.ts";
@@ -235,7 +236,8 @@ export class WatchedPool implements PoolObserver {
   }
 
   #failed(error: unknown): void {
-    if ((error as { code?: unknown } | undefined)?.code === TOO_MANY_WAITING) return;
+    // Refused by recycling or a drain: no dial failed, and nobody waited in vain.
+    if (error instanceof PoolscopeError) return;
     const timeout = timeoutType(error);
     if (timeout && this.#tools.codesTimeouts)
       codeTimeout(error, this.#pool, this.#dials.failing(this.#lastHandedOutAt));

@@ -72,7 +72,7 @@ test.each(["rollback", "destroy", "ignore"] as const)(
 );
 
 test("released inside a transaction: rolled back before the next holder gets it", async () => {
-  const { pool, closes, scope } = makeRecycled({ max: 1 });
+  const { pool, closes, scope, said } = makeRecycled({ max: 1 });
   const client = await pool.connect();
   const pid = await processId(client);
   await client.query("BEGIN; CREATE TEMP TABLE left_over (id int)");
@@ -84,6 +84,7 @@ test("released inside a transaction: rolled back before the next holder gets it"
   borrowed.release();
   expect(await closes()).toEqual({});
   expect(await read(scope, "orders")).toMatchObject({ releasedInTransaction: 1 });
+  expect(said()).toContain("it is rolled back: COMMIT or ROLLBACK before the release");
 });
 
 test("released inside a failed transaction: rolled back too", async () => {

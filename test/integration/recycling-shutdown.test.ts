@@ -55,7 +55,7 @@ test("flush replaces all connections, and nobody fails meanwhile", async () => {
 });
 
 test("drain waits for those who hold connections, and hands out none", async () => {
-  const { pool } = makeRecycled({ max: 2 });
+  const { pool, exported } = makeRecycled({ max: 2 });
   const held = [await pool.connect(), await pool.connect()];
   const queued = pool.connect();
   queued.catch(() => {});
@@ -73,6 +73,9 @@ test("drain waits for those who hold connections, and hands out none", async () 
   held[1]?.release();
   expect(await drained).toEqual({ isClean: true, unreturned: [] });
   expect(pool.ended).toBe(true);
+  const metrics = await exported();
+  expect(metrics.value("orders", "poolscope_pool_connect_failures_total")).toBe(0);
+  expect(metrics.value("orders", "poolscope_pool_closes_total", { reason: "pool_end" })).toBe(2);
 });
 
 test.each(["recycled", "bare"])("drain names those who did not return, and ends (%s)", async (kind) => {

@@ -17,12 +17,16 @@ export interface Recycled {
   /** The reasons of all closes that were counted so far, zeros left out. */
   closes(): Promise<Partial<Record<CloseReason, number>>>;
   exported(): Promise<Exported>;
+  /** Everything the scope has logged. */
+  said(): string;
 }
 
 /** A pool that is watched and recycled, its idle connections never closed by pg-pool. */
 export function makeRecycled(options: pg.PoolConfig = {}, how: RecycleOptions = {}): Recycled {
   const pool = makePool({ idleTimeoutMillis: 0, ...options });
-  const scope = makeScope();
+  const lines: string[] = [];
+  const say = (line: string) => void lines.push(line);
+  const scope = makeScope({ logger: { debug: say, info: say, warn: say, error: say } });
   // Either may come first.
   const isWatchedFirst = Math.random() < 0.5;
   if (isWatchedFirst) scope.watch(pool, { name: "orders" });
@@ -38,6 +42,7 @@ export function makeRecycled(options: pg.PoolConfig = {}, how: RecycleOptions = 
       return Object.fromEntries(Object.entries(closesByReason).filter(([, count]) => count > 0));
     },
     exported: () => scrape(scope),
+    said: () => lines.join("\n"),
   };
 }
 
