@@ -91,7 +91,9 @@ function tidy(
 ): void {
   const { pool, settings } = recycler;
   const record = recycler.recordOf(client);
-  whenReady(client, settings.busyTimeoutMillis, (isReady) => {
+  // With a `query_timeout` of the pool nobody waits for a statement any longer than that.
+  const givenUpAfter = Number(client.connectionParameters?.query_timeout) || Number.POSITIVE_INFINITY;
+  whenReady(client, Math.min(settings.busyTimeoutMillis, givenUpAfter), (isReady) => {
     try {
       if (!pool._clients.includes(client)) return;
       if (!isReady) return recycler.discard(client, "query_error", "at once");

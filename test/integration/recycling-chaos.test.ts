@@ -15,7 +15,8 @@ test.each([1, 2])(
     const random = generator(seed);
     const proxy = await startProxy(inject("postgres").port);
     const { pool, scope, recycling } = makeRecycled(
-      { port: proxy.port, max: 4, query_timeout: 400, idleTimeoutMillis: 300 },
+      // Without a limit a dial into silence hangs for ever, in a bare pool as well.
+    { port: proxy.port, max: 4, query_timeout: 400, idleTimeoutMillis: 300, connectionTimeoutMillis: 1_000 },
       {
         pingAfterIdleMillis: 5,
         pingTimeoutMillis: 80,
