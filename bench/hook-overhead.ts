@@ -1,10 +1,10 @@
 /**
- * What watching adds to one checkout, in nanoseconds of wall time, against a client that answers at once: no network,
- * so that the hooks show. Bare and watched take turns in one process.
+ * What watching and recycling add to one checkout, in nanoseconds of wall time, against a client that answers at once:
+ * no network, so that the hooks show. Each takes turns with a bare twin in one process.
  */
 import { EventEmitter } from "node:events";
 import pg from "pg";
-import { poolscope } from "poolscope";
+import { poolscope, recycle } from "poolscope";
 
 const ROUNDS = 15;
 const TIMES = 30_000;
@@ -33,34 +33,61 @@ function deep(pool: pg.Pool, calls: number): Promise<pg.PoolClient> {
   return calls === 0 ? pool.connect() : deep(pool, calls - 1);
 }
 
+/** Attaches to a pool; the result checks that nothing was missed, or done that should not have been, and lets go. */
+type Attach = (pool: pg.Pool, name: string) => (expected: number) => Promise<void>;
+
+const attachments: Record<string, Attach> = {
+  watching: (pool, name) => {
+    const scope = poolscope({ sampleIntervalMillis: 0, processes: 0 });
+    scope.watch(pool, { name });
+    return async (expected) => {
+      const [reading] = await scope.readings();
+      if (reading?.checkouts !== expected || reading.use.count !== expected) {
+        throw new Error(`counted ${reading?.checkouts} checkouts of ${expected}`);
+      }
+      await scope.shutdown();
+    };
+  },
+  recycling: (pool) => {
+    const recycling = recycle(pool);
+    return async () => {
+      if (recycling.pings > 0) throw new Error(`a busy pool was pinged ${recycling.pings} times`);
+      recycling.stop();
+    };
+  },
+};
+
 export async function hookOverhead(): Promise<void> {
   console.log(`hook-overhead: ${TIMES} times, ${ROUNDS} rounds, a client without a network`);
   for (const [name, use] of Object.entries(cases)) {
-    const [bare, watched] = [makePool(), makePool()];
-    const scope = poolscope({ sampleIntervalMillis: 0, processes: 0 });
-    scope.watch(watched, { name });
-    await measure(bare, use); // until the code is compiled
-    await measure(watched, use);
-    const pairs: [bare: number, added: number][] = [];
-    for (let round = 0; round < ROUNDS; round++) {
-      const before = await measure(bare, use);
-      pairs.push([before, (await measure(watched, use)) - before]);
-    }
-    const [reading] = await scope.readings();
-    const expected = (ROUNDS + 1) * TIMES;
-    if (reading?.checkouts !== expected || reading.use.count !== expected) {
-      throw new Error(`counted ${reading?.checkouts} checkouts of ${expected}`);
-    }
-    const added = pairs.map(([, nanos]) => nanos).sort((a, b) => a - b);
-    const bareNanos = pairs.map(([nanos]) => nanos).sort((a, b) => a - b);
-    const middle = Math.floor(ROUNDS / 2);
-    console.log(
-      `  ${name}: bare ${bareNanos[middle]?.toFixed(0)} ns, watching adds ${added[middle]?.toFixed(0)} ns ` +
-        `(${added[0]?.toFixed(0)}–${added.at(-1)?.toFixed(0)})`,
-    );
-    await scope.shutdown();
-    await Promise.all([bare.end(), watched.end()]);
+    for (const [what, attach] of Object.entries(attachments)) await compare(name, use, what, attach);
   }
+}
+
+async function compare(
+  name: string,
+  use: (pool: pg.Pool) => Promise<void>,
+  what: string,
+  attach: Attach,
+): Promise<void> {
+  const [bare, attached] = [makePool(), makePool()];
+  const detach = attach(attached, name);
+  await measure(bare, use); // until the code is compiled
+  await measure(attached, use);
+  const pairs: [bare: number, added: number][] = [];
+  for (let round = 0; round < ROUNDS; round++) {
+    const before = await measure(bare, use);
+    pairs.push([before, (await measure(attached, use)) - before]);
+  }
+  await detach((ROUNDS + 1) * TIMES);
+  const added = pairs.map(([, nanos]) => nanos).sort((a, b) => a - b);
+  const bareNanos = pairs.map(([nanos]) => nanos).sort((a, b) => a - b);
+  const middle = Math.floor(ROUNDS / 2);
+  console.log(
+    `  ${name}: bare ${bareNanos[middle]?.toFixed(0)} ns, ${what} adds ${added[middle]?.toFixed(0)} ns ` +
+      `(${added[0]?.toFixed(0)}–${added.at(-1)?.toFixed(0)})`,
+  );
+  await Promise.all([bare.end(), attached.end()]);
 }
 
 function makePool(): pg.Pool {
