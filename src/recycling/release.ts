@@ -28,7 +28,7 @@ export function hookReleases(recycler: Recycler): () => void {
       const fate = recycler.isActive ? judge(client, error) : "as ever";
       if (fate === "tidied") {
         announce(client, idleListener, error);
-        tidy(recycler, client, idleListener, error !== undefined);
+        tidy(recycler, client, idleListener, Boolean(error));
         return;
       }
       if (fate !== "as ever") {

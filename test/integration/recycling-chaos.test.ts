@@ -16,7 +16,13 @@ test.each([1, 2])(
     const proxy = await startProxy(inject("postgres").port);
     const { pool, scope, recycling } = makeRecycled(
       // Without a limit a dial into silence hangs for ever, in a bare pool as well.
-    { port: proxy.port, max: 4, query_timeout: 400, idleTimeoutMillis: 300, connectionTimeoutMillis: 1_000 },
+      {
+        port: proxy.port,
+        max: 4,
+        query_timeout: 400,
+        idleTimeoutMillis: 300,
+        connectionTimeoutMillis: 1_000,
+      },
       {
         pingAfterIdleMillis: 5,
         pingTimeoutMillis: 80,
@@ -61,7 +67,7 @@ test.each([1, 2])(
     }
 
     const began = performance.now();
-    const workers = Array.from({ length: 12 }, async () => {
+    const workers = Array.from({ length: 6 }, async () => {
       while (performance.now() - began < RUN_MILLIS) {
         await ask();
         if (random() < 0.3) await pause(random() * 30);
