@@ -1,5 +1,6 @@
 /** Pings before checkouts: who is pinged, when, and what becomes of those that do not answer. */
 import { AsyncLocalStorage } from "node:async_hooks";
+import type pg from "pg";
 import { expect, inject, test } from "vitest";
 import { recycle } from "../../src/index.ts";
 import { makePool, read } from "../support/pools.ts";
@@ -218,4 +219,28 @@ test("connections the server closed are not there any more when the next caller 
   const { pool } = makeRecycled({ max: 3 });
   await terminate(await openBackends(pool, 3));
   for (let query = 0; query < 3; query++) await pool.query("SELECT 1");
+});
+
+test.each<[string, object]>([
+  ["pipeline mode", { pipeline: true }],
+  ["onConnect", { onConnect: (client: pg.ClientBase) => client.query("SET application_name = 'shop'") }],
+  ["verify", { verify: (_client: pg.ClientBase, done: () => void) => setImmediate(done) }],
+  ["binary results", { binary: true }],
+  ["a listener that queries each new connection", {}],
+])("it works with %s", async (name, options) => {
+  const { pool, recycling, scope } = makeRecycled({ max: 2, ...options }, ALWAYS);
+  if (name.startsWith("a listener"))
+    pool.on("connect", (client) => void client.query("SET work_mem = '5MB'"));
+  for (let round = 0; round < 3; round++) {
+    const answers = [1, 2, 3, 4].map(async (n) => (await pool.query("SELECT $1::text AS n", [n])).rows[0].n);
+    expect(await Promise.all(answers)).toEqual(["1", "2", "3", "4"]);
+    await expect(pool.query("SELECT 1/0")).rejects.toThrow("division by zero");
+  }
+  const client = await pool.connect();
+  await client.query("BEGIN");
+  client.release();
+  expect((await pool.query("SELECT 'yes' AS answer")).rows).toEqual([{ answer: "yes" }]);
+  expect(recycling.pings).toBeGreaterThan(5);
+  expect(recycling.pingFailures).toBe(0);
+  expect(await read(scope, "orders")).toMatchObject({ connects: 2, closes: 0 });
 });
