@@ -20,7 +20,7 @@ const config: ViteUserConfig = defineConfig({
           ...shared,
           name: "oldest-pg",
           env: { PG_LINE: "oldest" },
-          include: ["test/integration/{watch,truth,closes,leaks-and-holders,queries}.test.ts"],
+          include: ["test/integration/{watch,truth,closes,leaks-and-holders,queries,recycling-*}.test.ts"],
         },
       },
       {

@@ -16,6 +16,7 @@ export { MILLISECOND_BUCKETS } from "./metrics/semconv.ts";
 export { poolscopeViews } from "./metrics/views.ts";
 export type {
   DetailsRule,
+  DrainOptions,
   HealthOptions,
   HoldersOptions,
   MetricReaderLike,
@@ -24,13 +25,16 @@ export type {
   PoolscopeOptions,
   QueryName,
   QuerySource,
+  RecycleOptions,
   RouteRule,
   RoutesOptions,
   ServerTimingRule,
   ShutdownOptions,
+  SizedPoolOptions,
   Thresholds,
   UsageAlert,
   ViewsOptions,
+  WarmOptions,
   WatchOptions,
 } from "./options.ts";
 export { type Poolscope, poolscope } from "./poolscope.ts";
@@ -42,10 +46,16 @@ export type {
   LeakSuspect,
   PoolReading,
 } from "./readings/pool-reading.ts";
+export { type DrainReport, drain, type UnreturnedConnection } from "./recycling/drain.ts";
+export { flush } from "./recycling/flush.ts";
+export { type PgPoolOptions, poolOptions } from "./recycling/pool-options.ts";
+export { type PoolRecycling, recycle } from "./recycling/recycle.ts";
+export { warm } from "./recycling/warm.ts";
 export type { ConnectionBudget } from "./server/connection-budget.ts";
 export type { Holder } from "./server/holders.ts";
 export type { ServerActivity } from "./server/server-activity.ts";
 export type { CloseReason } from "./watch/close-reason.ts";
+export type { PoolTimeout } from "./watch/coded-timeout.ts";
 export type { Activity, TransactionStatus } from "./watch/connection.ts";
 export type { PgPool } from "./watch/pg-types.ts";
 export type { PoolWatch } from "./watch/pool-watch.ts";

@@ -50,6 +50,7 @@ import { Callers } from "./watch/callers.ts";
 import { LeakDetector } from "./watch/leak-detector.ts";
 import { type NestedCheckouts, noNestedCheckouts, TrackedNesting } from "./watch/nested-checkouts.ts";
 import { isPool, type PgPool } from "./watch/pg-types.ts";
+import { poolAdvice } from "./watch/pool-advice.ts";
 import { poolIdentity } from "./watch/pool-identity.ts";
 import type { PoolWatch } from "./watch/pool-watch.ts";
 import { PoolRegistry } from "./watch/registry.ts";
@@ -128,7 +129,10 @@ export class Scope implements Poolscope {
     if (!isPool(pool)) {
       throw expectedSecret("pool", "a pg.Pool", pool, "POOLSCOPE_INVALID_POOL");
     }
-    const { name, poolSize, attributes } = resolveWatchOptions(options, Number(pool.options.max));
+    const { name, poolSize, attributes, codedTimeouts } = resolveWatchOptions(
+      options,
+      Number(pool.options.max),
+    );
     const already = this.#registry.find(pool);
     if (already) {
       if (name === undefined || name === already.name) return already.handle;
@@ -147,9 +151,11 @@ export class Scope implements Poolscope {
       nesting: this.#nesting,
       callers: this.#callers,
       queries: this.#queryTools,
+      codesTimeouts: codedTimeouts,
       notesSites: this.#settings.leakAfterMillis > 0 || this.#settings.looksForNesting,
     });
     this.#registry.add(watched);
+    for (const advice of poolAdvice(pool.options)) this.#settings.logger.info(`${watched.name} - ${advice}`);
     return watched.handle;
   }
 

@@ -1,6 +1,7 @@
 import type { Attributes, MeterProvider } from "@opentelemetry/api";
 import { AggregationTemporality, InstrumentType } from "@opentelemetry/sdk-metrics";
 import {
+  booleanOption,
   bucketsOption,
   fractionOption,
   hasMethods,
@@ -84,6 +85,7 @@ export interface WatchSettings {
   readonly name: string | undefined;
   readonly poolSize: number | undefined;
   readonly attributes: Attributes;
+  readonly codedTimeouts: boolean;
 }
 
 export function resolveOptions(given: unknown, environment: NodeJS.ProcessEnv): Settings {
@@ -137,7 +139,12 @@ export function resolveOptions(given: unknown, environment: NodeJS.ProcessEnv): 
 }
 
 export function resolveWatchOptions(given: unknown, poolMax: number): WatchSettings {
-  const options = objectOption<WatchOptions>("options", given, ["name", "poolSize", "attributes"]);
+  const options = objectOption<WatchOptions>("options", given, [
+    "name",
+    "poolSize",
+    "attributes",
+    "codedTimeouts",
+  ]);
   const name = textOption("name", options.name, 120);
   // A name becomes a label. What looks like a connection string may hold a password.
   if (name?.includes("://")) throw expectedSecret("name", "a name, not a connection string", name);
@@ -148,6 +155,7 @@ export function resolveWatchOptions(given: unknown, poolMax: number): WatchSetti
         ? undefined
         : integerOption("poolSize", options.poolSize, 0, { min: 1, max: poolMax }),
     attributes: resolveAttributes(options.attributes),
+    codedTimeouts: booleanOption("codedTimeouts", options.codedTimeouts, false),
   };
 }
 
@@ -215,7 +223,7 @@ function resolveNesting(given: unknown): boolean {
   throw expected("nestedCheckouts", '"off" or "warn"', given);
 }
 
-function resolveLogger(logger: unknown): Logger {
+export function resolveLogger(logger: unknown): Logger {
   if (logger === undefined) return diagLogger;
   if (hasMethods(logger, ["debug", "info", "warn", "error"])) return guardLogger(logger as Logger);
   throw expected("logger", "an object with the methods `debug`, `info`, `warn` and `error`", logger);

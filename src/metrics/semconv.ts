@@ -48,7 +48,10 @@ export type ObservableName =
   | "leaks"
   | "releasedInTransaction"
   | "queryErrors"
-  | "slowQueries";
+  | "slowQueries"
+  | "pings"
+  | "pingFailures"
+  | "rejected";
 
 export type HistogramName =
   | "waitTime"
@@ -281,7 +284,7 @@ export const METRICS: Readonly<Record<ObservableName, MetricSpec> & Record<Histo
     kind: "counter",
     unit: "{connection}",
     description:
-      "Connections closed, by reason: `lifetime`, `idle`, `max_uses`, `query_error`, `connection_lost`, `released_with_error`, `ping_failed`, `half_open`, `pool_end`, `other`.",
+      "Connections closed, by reason: `lifetime`, `idle`, `max_uses`, `query_error`, `connection_lost`, `released_with_error`, `ping_failed`, `half_open`, `in_transaction`, `flushed`, `pool_end`, `other`.",
     attributes: [ATTR_REASON],
   },
   leaks: {
@@ -295,7 +298,26 @@ export const METRICS: Readonly<Record<ObservableName, MetricSpec> & Record<Histo
     name: "poolscope.pool.released_in_transaction",
     kind: "counter",
     unit: "{connection}",
-    description: "Connections released inside a transaction, which the next holder finds open.",
+    description:
+      "Connections released inside a transaction, which the next holder finds open unless `recycle()` ends it.",
+  },
+  pings: {
+    name: "poolscope.pool.pings",
+    kind: "counter",
+    unit: "{ping}",
+    description: "Pings of idle connections by `recycle()`; 0 without it.",
+  },
+  pingFailures: {
+    name: "poolscope.pool.ping_failures",
+    kind: "counter",
+    unit: "{failure}",
+    description: "Pings that were not answered, or answered by an error; the connection was closed.",
+  },
+  rejected: {
+    name: "poolscope.pool.rejected",
+    kind: "counter",
+    unit: "{request}",
+    description: "Callers refused at once because `maxWaiting` others were waiting.",
   },
   reuse: {
     name: "poolscope.pool.reuse",

@@ -36,6 +36,8 @@ export interface WatchTools {
   readonly reports: PoolReports;
   readonly nesting: NestedCheckouts;
   readonly callers: Callers;
+  /** Whether timeout errors are given a code and the pool's numbers. */
+  readonly codesTimeouts: boolean;
   /** Whether to note where connections are asked for. */
   readonly notesSites: boolean;
   /** Undefined: queries are not measured. */

@@ -1,9 +1,11 @@
 import type { Attributes } from "@opentelemetry/api";
+import { PoolscopeError } from "../errors.ts";
 import { PoolQueries, type QueryReports, type QueryTools } from "../queries/pool-queries.ts";
 import type { ConnectionTarget } from "../server/own-connection.ts";
 import type { CallSite } from "./call-site.ts";
 import type { CallerTask } from "./callers.ts";
 import type { CloseReason } from "./close-reason.ts";
+import { codeTimeout } from "./coded-timeout.ts";
 import type { Connection, Hold } from "./connection.ts";
 import { Connections } from "./connections.ts";
 import { DIAL_TIMEOUT, timeoutType } from "./dial-failure.ts";
@@ -13,7 +15,9 @@ import { Peak } from "./peak.ts";
 import type { HookablePool, PgClient } from "./pg-types.ts";
 import { countWaiting, type PoolState, stateOf } from "./pool-state.ts";
 import type { PoolWatch } from "./pool-watch.ts";
+import { countFree, type RecycleCounts, recycleCounts } from "./recycled-pools.ts";
 import { type Waiter, Waiters } from "./waiters.ts";
+import { noteWatch } from "./watch-of.ts";
 import type { PoolRecorders, WatchTools } from "./watch-tools.ts";
 
 const now = performance.now.bind(performance);
@@ -33,6 +37,9 @@ export class WatchedPool implements PoolObserver {
   readonly queries: PoolQueries | undefined;
   /** How to reach the pool's server beside the pool: its class of clients as it was before the hooks. */
   readonly target: ConnectionTarget;
+
+  /** What `recycle()` does to this pool. */
+  readonly recycling: RecycleCounts;
 
   checkouts = 0;
   waits = 0;
@@ -72,7 +79,9 @@ export class WatchedPool implements PoolObserver {
     this.#dials = new Dials(pool);
     this.#connections = new Connections(pool, tools.recorders.reuse, (client) => this.#dials.has(client));
     this.queries = tools.queries && this.#watchQueries(tools.queries);
+    this.recycling = recycleCounts(pool);
     this.#unhook = hookPool(pool, this, tools.callers);
+    noteWatch(pool, this);
   }
 
   #watchQueries(tools: QueryTools): PoolQueries {
@@ -162,8 +171,7 @@ export class WatchedPool implements PoolObserver {
     const task = this.#started();
     const entered = isExplicit ? nesting.enter(pool) : undefined;
     let waiter: Waiter | undefined;
-    const free = pool.idleCount + (pool.options.max - pool.totalCount) - pool.waitingCount;
-    if (free <= 0) {
+    if (countFree(pool) <= 0 && !this.recycling.isRefusing()) {
       waiter = this.#waiters.enter(since, outer);
       this.waits++;
     }
@@ -279,7 +287,11 @@ export class WatchedPool implements PoolObserver {
   }
 
   #failed(error: unknown): void {
+    // Refused by recycling or a drain: no dial failed, and nobody waited in vain.
+    if (error instanceof PoolscopeError) return;
     const timeout = timeoutType(error);
+    if (timeout && this.#tools.codesTimeouts)
+      codeTimeout(error, this.#pool, this.#dials.failing(this.#lastHandedOutAt));
     if (timeout === DIAL_TIMEOUT) this.dialTimeouts++;
     else if (timeout !== undefined) this.waitTimeouts++;
     else this.#dials.callerFailed(error);
