@@ -161,18 +161,21 @@ test("query_timeout of the pool never poisons the next borrower", async () => {
 });
 
 // pg 8.11 has none.
-test.skipIf(isOldestPg)("query_timeout of one query never poisons the next borrower", async () => {
-  const { pool, closes } = makeRecycled({ max: 1 }, { busyTimeoutMillis: 100 });
-  for (let round = 0; round < 5; round++) {
-    const client = await pool.connect();
-    const slow = { text: "SELECT pg_sleep(5)", query_timeout: 50 };
-    await expect(client.query(slow)).rejects.toThrow("Query read timeout");
-    client.release();
-    const quick: object = { text: "SELECT 1 AS one", query_timeout: 1_000 };
-    expect((await pool.query(quick as pg.QueryConfig)).rows).toEqual([{ one: 1 }]);
-  }
-  expect(await closes()).toEqual({ query_error: 5 });
-});
+// pg 8.11 knows no timeout of a single query.
+if (!isOldestPg) {
+  test("query_timeout of one query never poisons the next borrower", async () => {
+    const { pool, closes } = makeRecycled({ max: 1 }, { busyTimeoutMillis: 100 });
+    for (let round = 0; round < 5; round++) {
+      const client = await pool.connect();
+      const slow = { text: "SELECT pg_sleep(5)", query_timeout: 50 };
+      await expect(client.query(slow)).rejects.toThrow("Query read timeout");
+      client.release();
+      const quick: object = { text: "SELECT 1 AS one", query_timeout: 1_000 };
+      expect((await pool.query(quick as pg.QueryConfig)).rows).toEqual([{ one: 1 }]);
+    }
+    expect(await closes()).toEqual({ query_error: 5 });
+  });
+}
 
 test("query_timeout in pool.query never poisons the next borrower", async () => {
   const { pool, closes } = makeRecycled({ max: 1, query_timeout: 50 });
