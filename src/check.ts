@@ -45,6 +45,12 @@ export function integerOption(option: string, value: unknown, fallback: number, 
   throw expected(option, `a whole number from ${min} to ${max}${orZero ? ", or 0" : ""}`, value);
 }
 
+export function booleanOption(option: string, value: unknown, fallback: boolean): boolean {
+  if (value === undefined) return fallback;
+  if (typeof value === "boolean") return value;
+  throw expected(option, "true or false", value);
+}
+
 /** Upper bounds of histogram buckets: positive and ascending. */
 export function bucketsOption(
   option: string,

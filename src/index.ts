@@ -14,12 +14,17 @@ export type { Logger } from "./logger.ts";
 export type { HttpHandler } from "./metrics/prometheus.ts";
 export { MILLISECOND_BUCKETS } from "./metrics/semconv.ts";
 export type {
+  Component,
+  ComponentCheck,
+  ComponentResult,
   DetailsRule,
+  GracefulShutdownOptions,
   HealthOptions,
   HoldersOptions,
   MetricReaderLike,
   OtlpOptions,
   OtlpTemporality,
+  PingOptions,
   PoolscopeOptions,
   QueryName,
   ShutdownOptions,
@@ -39,6 +44,7 @@ export type {
 export type { ConnectionBudget } from "./server/connection-budget.ts";
 export type { Holder } from "./server/holders.ts";
 export type { ServerActivity } from "./server/server-activity.ts";
+export type { ClosableServer, GracefulShutdown } from "./shutdown/graceful-shutdown.ts";
 export type { CloseReason } from "./watch/close-reason.ts";
 export type { Activity, TransactionStatus } from "./watch/connection.ts";
 export type { PgPool } from "./watch/pg-types.ts";

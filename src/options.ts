@@ -172,6 +172,49 @@ export interface HealthOptions {
    * @default "never"
    */
   details?: "never" | "always" | DetailsRule | undefined;
+  /**
+   * Other parts of the application, by name: checks of your own, each with a deadline and a cache of its own. They show
+   * in `/` and count for its status. Not named `database` or `ping`.
+   *
+   * @default none
+   */
+  components?: Readonly<Record<string, ComponentCheck | Component>> | undefined;
+  /**
+   * Show a component `ping`: whether the server of each pool answers, asked over a short-lived connection of poolscope's
+   * own. It never takes a connection of a pool.
+   *
+   * @default false
+   */
+  ping?: boolean | PingOptions | undefined;
+}
+
+/**
+ * Says how a part of the application is: `true` for healthy, `false` for critical, or an object with a status. What else
+ * the object holds is shown where details are allowed. One that throws is critical.
+ *
+ * @param signal Aborted when the deadline has passed
+ */
+export type ComponentCheck = (signal: AbortSignal) => ComponentResult | Promise<ComponentResult>;
+
+export type ComponentResult =
+  | boolean
+  | { readonly status: "healthy" | "warning" | "critical" | "unknown"; readonly [detail: string]: unknown };
+
+export interface Component {
+  check: ComponentCheck;
+  /** Milliseconds after which a check that has not answered is critical, 1 or more. @default 500 */
+  timeoutMillis?: number | undefined;
+  /** Milliseconds for which one answer serves all requests, 0 or more. @default 1000 */
+  cacheMillis?: number | undefined;
+  /** Whether `/ready` answers 503 while it is critical. @default false */
+  neededForReadiness?: boolean | undefined;
+}
+
+export interface PingOptions {
+  /** Milliseconds after which a server that has not answered is not reachable, 1 or more. @default 500 */
+  timeoutMillis?: number | undefined;
+  /** Milliseconds for which one answer serves all requests, 0 or more. @default 5000 */
+  cacheMillis?: number | undefined;
 }
 
 /** Whether this request may see details. */
@@ -181,6 +224,23 @@ export type DetailsRule = (request: IncomingMessage) => boolean | Promise<boolea
 export interface HoldersOptions {
   /** Ask the server too, by a short-lived connection of poolscope's own, what each backend does. @default false */
   joinServer?: boolean | undefined;
+}
+
+/** Options of `scope.gracefulShutdown()`. */
+export interface GracefulShutdownOptions {
+  /** The signals that begin it. @default ["SIGTERM"] */
+  signals?: readonly NodeJS.Signals[] | undefined;
+  /**
+   * Milliseconds between `/ready` turning to 503 and the server taking no more connections, 0 or more: the time load
+   * balancers need to notice.
+   *
+   * @default 5000
+   */
+  delayMillis?: number | undefined;
+  /** Milliseconds requests under way, and then holders of connections, may take after that, 1 or more. @default 10000 */
+  timeoutMillis?: number | undefined;
+  /** Whether to end the process after it, with `process.exitCode`, else 0. @default true */
+  exit?: boolean | undefined;
 }
 
 /** Options of `scope.shutdown()`. */

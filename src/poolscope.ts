@@ -2,6 +2,7 @@ import type { PoolscopeEvents } from "./events.ts";
 import type { AssessedReading } from "./health/assess.ts";
 import type { HttpHandler } from "./metrics/prometheus.ts";
 import type {
+  GracefulShutdownOptions,
   HealthOptions,
   HoldersOptions,
   PoolscopeOptions,
@@ -13,6 +14,7 @@ import { Scope } from "./scope.ts";
 import type { ConnectionBudget } from "./server/connection-budget.ts";
 import type { Holder } from "./server/holders.ts";
 import { resolveOptions } from "./settings.ts";
+import type { ClosableServer, GracefulShutdown } from "./shutdown/graceful-shutdown.ts";
 import type { PgPool } from "./watch/pg-types.ts";
 import type { PoolWatch } from "./watch/pool-watch.ts";
 
@@ -25,7 +27,10 @@ export interface Poolscope extends AsyncDisposable {
    * `POOLSCOPE_SHUT_DOWN`
    */
   watch(pool: PgPool, options?: WatchOptions): PoolWatch;
-  /** An Express router that serves `/`, `/database`, `/database/:pool` and `/live` as JSON. Express 4 and 5. */
+  /**
+   * An Express router that serves `/`, `/database`, `/database/:pool`, `/ready`, `/started` and `/live` as JSON. Express
+   * 4 and 5.
+   */
   health(options?: HealthOptions): HttpHandler;
   /** A handler that serves the metrics as Prometheus text. */
   metrics(): HttpHandler;
@@ -69,6 +74,15 @@ export interface Poolscope extends AsyncDisposable {
    * @returns Takes the listener away again
    */
   on<E extends keyof PoolscopeEvents>(event: E, listener: (data: PoolscopeEvents[E]) => void): () => void;
+  /**
+   * Ends the application when it is told to: on `SIGTERM`, `/ready` turns to 503; after `delayMillis` the server takes no
+   * more connections; requests under way and holders of connections are waited for; the pools end, the last numbers are
+   * exported, and the process exits. A second signal skips the delay.
+   *
+   * @param server What `app.listen()` returned
+   * @throws PoolscopeError `POOLSCOPE_INVALID_OPTION`, `POOLSCOPE_SHUT_DOWN`
+   */
+  gracefulShutdown(server: ClosableServer, options?: GracefulShutdownOptions): GracefulShutdown;
   /** Sends what is still to be sent, lets go of every pool and stops all timers. Safe to call again. */
   shutdown(options?: ShutdownOptions): Promise<void>;
 }

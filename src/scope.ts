@@ -1,19 +1,29 @@
 import type { ResourceMetrics } from "@opentelemetry/sdk-metrics";
 import { ConditionWatcher } from "./alerts/condition-watcher.ts";
 import { UsageWatcher } from "./alerts/usage-watcher.ts";
-import { integerOption } from "./check.ts";
+import { hasMethods, integerOption } from "./check.ts";
 import { expected, expectedSecret, PoolscopeError } from "./errors.ts";
 import { EVENT_NAMES, Events, type PoolscopeEvents } from "./events.ts";
 import { type AssessedReading, assess } from "./health/assess.ts";
 import { cached } from "./health/cached-source.ts";
+import { Components } from "./health/components.ts";
 import type { DatabaseSource } from "./health/database.ts";
+import { resolveGracefulShutdownOptions, resolveHealthOptions } from "./health/health-settings.ts";
+import { pingComponent } from "./health/ping-component.ts";
 import { healthRouter } from "./health/router.ts";
+import { Lifecycle } from "./lifecycle.ts";
 import type { Logger } from "./logger.ts";
 import { HostTelemetry } from "./metrics/host-telemetry.ts";
 import { OwnTelemetry } from "./metrics/own-telemetry.ts";
 import { type HttpHandler, prometheusHandler } from "./metrics/prometheus.ts";
 import type { Telemetry } from "./metrics/telemetry.ts";
-import type { HealthOptions, HoldersOptions, ShutdownOptions, WatchOptions } from "./options.ts";
+import type {
+  GracefulShutdownOptions,
+  HealthOptions,
+  HoldersOptions,
+  ShutdownOptions,
+  WatchOptions,
+} from "./options.ts";
 import type { Poolscope } from "./poolscope.ts";
 import type { QueryTools } from "./queries/pool-queries.ts";
 import { QueryNames } from "./queries/query-names.ts";
@@ -27,14 +37,20 @@ import { Sampler } from "./readings/sampler.ts";
 import { BudgetCheck } from "./server/budget-check.ts";
 import type { ConnectionBudget } from "./server/connection-budget.ts";
 import { type Holder, holdersOf, joinServer } from "./server/holders.ts";
+import { Pings } from "./server/ping.ts";
+import { Recovery } from "./server/recovery.ts";
 import {
   type QuerySettings,
-  resolveHealthOptions,
   resolveHoldersOptions,
   resolveShutdownOptions,
   resolveWatchOptions,
   type Settings,
 } from "./settings.ts";
+import {
+  type ClosableServer,
+  type GracefulShutdown,
+  gracefulShutdown,
+} from "./shutdown/graceful-shutdown.ts";
 import { LeakDetector } from "./watch/leak-detector.ts";
 import { type NestedCheckouts, noNestedCheckouts, TrackedNesting } from "./watch/nested-checkouts.ts";
 import { isPool, type PgPool } from "./watch/pg-types.ts";
@@ -48,6 +64,9 @@ import { WatchedPool } from "./watch/watched-pool.ts";
 export class Scope implements Poolscope {
   readonly #settings: Settings;
   readonly #registry = new PoolRegistry();
+  readonly #pings = new Pings(this.#registry);
+  readonly #recovery: Recovery;
+  readonly #lifecycle = new Lifecycle();
   readonly #telemetry: Telemetry;
   readonly #readings: MeterReadings;
   readonly #history: History<AssessedReading>;
@@ -72,6 +91,7 @@ export class Scope implements Poolscope {
       ? new HostTelemetry(this.#registry, host.meterProvider, host.reader, buckets, logger)
       : new OwnTelemetry(this.#registry, settings.serviceName, settings.otlp, buckets, logger);
     this.#readings = new MeterReadings(this.#telemetry, this.#registry, settings.collectTimeoutMillis);
+    this.#recovery = new Recovery(this.#registry, this.#pings, settings.stuckAfterMillis / 1000);
     this.#history = new History(settings.historySize);
     this.#usage = new UsageWatcher(settings.usageAlert, logger);
     this.#conditions = new ConditionWatcher(logger);
@@ -120,17 +140,45 @@ export class Scope implements Poolscope {
       notesSites: this.#settings.leakAfterMillis > 0 || this.#settings.looksForNesting,
     });
     this.#registry.add(watched);
+    this.#lifecycle.started();
     return watched.handle;
   }
 
   health(options?: HealthOptions): HttpHandler {
-    const { cacheMillis, details } = resolveHealthOptions(options);
+    const { cacheMillis, details, components, ping } = resolveHealthOptions(options);
     const source: DatabaseSource = {
-      read: () => this.readings(),
+      read: async () => {
+        const readings = await this.readings();
+        return (await this.#recovery.look(readings)) ? this.readings() : readings;
+      },
       history: (pool, limit) => this.#history.last(pool, limit),
       slowQueries: (pool, limit) => this.#slowQueries.worst(limit, pool),
     };
-    return healthRouter(cached(source, cacheMillis), details);
+    const pools = () => this.#registry.all().map(({ name }) => name);
+    return healthRouter({
+      source: cached(source, cacheMillis),
+      components: new Components({
+        ...components,
+        ...(ping && { ping: pingComponent(this.#pings, pools, ping) }),
+      }),
+      details,
+      lifecycle: this.#lifecycle,
+      stuckAfterSeconds: this.#settings.stuckAfterMillis / 1000,
+    });
+  }
+
+  gracefulShutdown(server: ClosableServer, options?: GracefulShutdownOptions): GracefulShutdown {
+    if (!hasMethods(server, ["close"])) throw expected("server", "an http.Server", server);
+    const settings = resolveGracefulShutdownOptions(options);
+    this.#assertRunning();
+    return gracefulShutdown(server, settings, {
+      lifecycle: this.#lifecycle,
+      logger: this.#settings.logger,
+      drain: async (timeoutMillis) => {
+        await Promise.all(this.#registry.all().map((pool) => pool.end(timeoutMillis)));
+      },
+      shutdown: () => this.shutdown(),
+    });
   }
 
   metrics(): HttpHandler {
@@ -175,6 +223,7 @@ export class Scope implements Poolscope {
 
   shutdown(options?: ShutdownOptions): Promise<void> {
     const { timeoutMillis } = resolveShutdownOptions(options);
+    this.#lifecycle.shuttingDown();
     this.#shutdown ??= this.#end(timeoutMillis);
     return this.#shutdown;
   }
@@ -187,6 +236,7 @@ export class Scope implements Poolscope {
     this.#eventLoop.closeWindow();
     this.#slowQueries.flush();
     const readings = this.#assess(await this.#readings.sample());
+    void this.#recovery.look(readings);
     this.#history.add(readings);
     this.#usage.look(readings);
     this.#conditions.look(readings);

@@ -1,6 +1,7 @@
 import type { Attributes, MeterProvider } from "@opentelemetry/api";
 import { AggregationTemporality, InstrumentType } from "@opentelemetry/sdk-metrics";
 import {
+  booleanOption,
   bucketsOption,
   fractionOption,
   hasMethods,
@@ -13,8 +14,6 @@ import { diagLogger, guardLogger, type Logger } from "./logger.ts";
 import { type OtlpSettings, resolveOtlp } from "./metrics/otlp-settings.ts";
 import { OWN_ATTRIBUTES } from "./metrics/semconv.ts";
 import type {
-  DetailsRule,
-  HealthOptions,
   HoldersOptions,
   MetricReaderLike,
   PoolscopeOptions,
@@ -62,11 +61,6 @@ export interface ThresholdSettings {
 export interface UsageAlertSettings {
   readonly enter: number;
   readonly leave: number;
-}
-
-export interface HealthSettings {
-  readonly cacheMillis: number;
-  readonly details: DetailsRule;
 }
 
 export interface WatchSettings {
@@ -140,18 +134,9 @@ export function resolveWatchOptions(given: unknown, poolMax: number): WatchSetti
   };
 }
 
-export function resolveHealthOptions(given: unknown): HealthSettings {
-  const options = objectOption<HealthOptions>("options", given, ["cacheMillis", "details"]);
-  return {
-    cacheMillis: integerOption("cacheMillis", options.cacheMillis, 250, { min: 0 }),
-    details: resolveDetails(options.details),
-  };
-}
-
 export function resolveHoldersOptions(given: unknown): { readonly joinServer: boolean } {
-  const { joinServer = false } = objectOption<HoldersOptions>("options", given, ["joinServer"]);
-  if (typeof joinServer === "boolean") return { joinServer };
-  throw expected("joinServer", "true or false", joinServer);
+  const { joinServer } = objectOption<HoldersOptions>("options", given, ["joinServer"]);
+  return { joinServer: booleanOption("joinServer", joinServer, false) };
 }
 
 export function resolveShutdownOptions(given: unknown): { readonly timeoutMillis: number } {
@@ -172,12 +157,6 @@ function resolveQueries(options: PoolscopeOptions): QuerySettings {
     maxNames: integerOption("maxQueryNames", options.maxQueryNames, 100, { min: 1, max: 1_000 }),
     durationBuckets: bucketsOption("queryDurationBuckets", options.queryDurationBuckets, 50),
   };
-}
-
-function resolveDetails(given: unknown): DetailsRule {
-  if (typeof given === "function") return given as DetailsRule;
-  if (given === undefined || given === "never" || given === "always") return () => given === "always";
-  throw expected("details", '"never", "always" or a function', given);
 }
 
 function resolveNesting(given: unknown): boolean {

@@ -1,6 +1,7 @@
 import type { PoolReading } from "../readings/pool-reading.ts";
 import type { Settings, ThresholdSettings } from "../settings.ts";
 import { type Diagnosis, diagnose } from "./diagnose.ts";
+import { outageOf } from "./outage.ts";
 
 /** How a pool is. */
 export type PoolStatus = "healthy" | "warning" | "critical";
@@ -21,21 +22,24 @@ export function assess(
   { thresholds, stuckAfterMillis }: Pick<Settings, "thresholds" | "stuckAfterMillis">,
   eventLoopDelaySeconds: number,
 ): AssessedReading {
+  const stuckAfterSeconds = stuckAfterMillis / 1000;
+  const circumstances = { eventLoopDelaySeconds, busyFrom: thresholds.warning, stuckAfterSeconds };
   return Object.freeze({
     ...reading,
-    status: statusOf(reading.utilization, thresholds),
-    ...diagnose(reading, {
-      eventLoopDelaySeconds,
-      busyFrom: thresholds.warning,
-      stuckAfterSeconds: stuckAfterMillis / 1000,
-    }),
+    status: statusOf(reading, thresholds, stuckAfterSeconds),
+    ...diagnose(reading, circumstances),
   });
 }
 
-function statusOf(utilization: number, { warning, critical }: ThresholdSettings): PoolStatus {
-  if (utilization >= critical) return "critical";
-  if (utilization >= warning) return "warning";
-  return "healthy";
+/** By usage; and whatever the usage, a pool that serves nobody is critical, and one that cannot connect a warning. */
+function statusOf(
+  reading: PoolReading,
+  { warning, critical }: ThresholdSettings,
+  stuckAfterSeconds: number,
+): PoolStatus {
+  const { utilization } = reading;
+  if (utilization >= critical || outageOf(reading, stuckAfterSeconds)) return "critical";
+  return utilization >= warning || reading.connectFailing ? "warning" : "healthy";
 }
 
 export function worst(statuses: readonly PoolStatus[]): PoolStatus {

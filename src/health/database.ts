@@ -16,6 +16,8 @@ export interface HealthView {
   /** Samples of `recent_history`. */
   readonly historyLimit: number;
   readonly showsDetails: boolean;
+  /** Of probes: what each pool is doing, too. */
+  readonly isVerbose: boolean;
 }
 
 const SLOWEST = 5;

@@ -150,6 +150,7 @@ function poolReading(
     connectFailures: total(failures),
     connectFailuresByCause: byCause(failures),
     ...(seen.dialFailing !== undefined && { connectFailing: failureCause(seen.dialFailing) }),
+    connectFailingSeconds: seen.dialFailingSeconds,
     closes: total(closes),
     closesByReason: Object.freeze(Object.fromEntries(closes)) as Readonly<Record<CloseReason, number>>,
     leaks: points.value(pool, METRICS.leaks),

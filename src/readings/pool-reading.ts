@@ -97,6 +97,8 @@ export interface PoolReading {
   readonly connectFailuresByCause: ConnectFailures;
   /** Why the last attempt to open a connection failed, if it did and that still matters. */
   readonly connectFailing?: keyof ConnectFailures;
+  /** For how long connections could not be had: attempts failed, or hang, and none was handed out since; else 0. */
+  readonly connectFailingSeconds: number;
   /** All reasons. */
   readonly closes: number;
   readonly closesByReason: Readonly<Record<CloseReason, number>>;

@@ -26,6 +26,8 @@ export interface PoolState {
   readonly peakWaiting: number;
   /** `error.type` of the last attempt to open a connection, if that failed and still matters. */
   readonly dialFailing: string | undefined;
+  /** For how long connections could not be had: dials fail, or hang, and none was handed out since. */
+  readonly dialFailingSeconds: number;
   /** Reported as leaks and not returned. */
   readonly suspects: readonly Suspect[];
 }
@@ -55,6 +57,7 @@ export const NO_STATE: PoolState = {
   peakUsed: 0,
   peakWaiting: 0,
   dialFailing: undefined,
+  dialFailingSeconds: 0,
   suspects: [],
 };
 
@@ -62,6 +65,7 @@ export const NO_STATE: PoolState = {
 export interface Known {
   readonly connecting: number;
   readonly dialFailing: string | undefined;
+  readonly dialFailingSeconds: number;
   readonly held: Iterable<Connection & { readonly hold: Hold }>;
   readonly waiters: Waiters;
   readonly peakUsed: Peak;
@@ -76,7 +80,7 @@ export function countWaiting({ waitingCount, idleCount }: HookablePool): number 
 export function stateOf(
   pool: HookablePool,
   givenPoolSize: number | undefined,
-  { connecting, dialFailing, held, waiters, peakUsed, peakWaiting }: Known,
+  { connecting, dialFailing, dialFailingSeconds, held, waiters, peakUsed, peakWaiting }: Known,
 ): PoolState {
   const { totalCount: total, idleCount: idle, options } = pool;
   const at = performance.now();
@@ -103,6 +107,7 @@ export function stateOf(
     peakUsed: peakUsed.read(used),
     peakWaiting: peakWaiting.read(waiting),
     dialFailing,
+    dialFailingSeconds,
   };
 }
 

@@ -1,3 +1,4 @@
+import { setTimeout as wait } from "node:timers/promises";
 import type { Attributes } from "@opentelemetry/api";
 import { PoolQueries, type QueryReports, type QueryTools } from "../queries/pool-queries.ts";
 import type { ConnectionTarget } from "../server/own-connection.ts";
@@ -102,6 +103,16 @@ export class WatchedPool implements PoolObserver {
     this.#waiters.forgetAll();
   }
 
+  /**
+   * Ends the pool, and waits that long at most for its holders. Never rejects.
+   *
+   * @returns Whether all connections came back in time
+   */
+  async end(timeoutMillis: number): Promise<boolean> {
+    const ended = this.#pool.ending ? Promise.resolve() : Promise.resolve(this.#pool.end()).catch(() => {});
+    return Promise.race([ended.then(() => true), wait(timeoutMillis, false, { ref: false })]);
+  }
+
   isWatching(pool: object): boolean {
     return pool === this.#pool;
   }
@@ -112,6 +123,7 @@ export class WatchedPool implements PoolObserver {
     return stateOf(this.#pool, this.#poolSize, {
       connecting: this.#dials.count(),
       dialFailing: this.#dials.failing(this.#lastHandedOutAt),
+      dialFailingSeconds: this.#dials.failingSeconds(this.#lastHandedOutAt, now()),
       held: this.#connections.held(),
       waiters: this.#waiters,
       peakUsed: this.#peakUsed,
@@ -133,6 +145,11 @@ export class WatchedPool implements PoolObserver {
   /** The connections handed out, each with its hold. */
   held(): Iterable<Connection & { readonly hold: Hold }> {
     return this.#connections.held();
+  }
+
+  /** A connection beside the pool was opened: what failed before does not fail any more. */
+  serverAnswers(): void {
+    this.#dials.forgetFailures();
   }
 
   /** Called by the sampler before it reads, see {@link Peak}. */
@@ -188,7 +205,7 @@ export class WatchedPool implements PoolObserver {
 
   dialFailed(client: PgClient, error: unknown): void {
     this.queries?.forget(client);
-    if (!this.#isDetached) this.#dials.failed(client, error);
+    if (!this.#isDetached) this.#dials.failed(client, error, this.#lastHandedOutAt);
   }
 
   connected(client: PgClient): void {
