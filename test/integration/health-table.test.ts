@@ -189,6 +189,8 @@ test.each(Object.keys(STATES))("%s: what each path answers", async (state) => {
 test("docs/health.md shows what was seen", async () => {
   const made = table(seen);
   console.log(`\n${made}\n`);
-  const written = /<!-- states -->\n([^]*?)\n<!-- end of states -->/.exec(await readFile(page, "utf8"))?.[1];
+  const written = /<!-- states -->\n([\s\S]*?)\n<!-- end of states -->/.exec(
+    await readFile(page, "utf8"),
+  )?.[1];
   expect(written).toBe(made);
 });
