@@ -13,7 +13,7 @@ test("10,000 requests: one collect per cache window, the event loop free, the me
   const pool = makePool();
   scope.watch(pool, { name: "orders" });
   let collects = 0;
-  // Read once for each connection count: `idleCount` of one pool is looked at a fixed number of times per collect.
+  // One collect looks at the pool so many times.
   const { totalCount } = pool;
   Object.defineProperty(pool, "totalCount", { configurable: true, get: () => ++collects && totalCount });
   await scope.readings();
