@@ -20,7 +20,7 @@ const config: ViteUserConfig = defineConfig({
           ...shared,
           name: "oldest-pg",
           env: { PG_LINE: "oldest" },
-          include: ["test/integration/{watch,truth,closes,leaks-and-holders,queries}.test.ts"],
+          include: ["test/integration/{watch,truth,closes,leaks-and-holders,queries,recycling-*}.test.ts"],
         },
       },
       {
@@ -30,7 +30,7 @@ const config: ViteUserConfig = defineConfig({
           ...shared,
           name: "express-4",
           env: { EXPRESS_MAJOR: "4" },
-          include: ["test/health/**/*.test.ts"],
+          include: ["test/{health,middleware}/**/*.test.ts"],
         },
       },
     ],

@@ -1,10 +1,10 @@
 /**
- * What watching adds to one checkout and one query, in nanoseconds of wall time, against a client that answers at once:
- * no network, so that the hooks show. Bare and watched take turns in one process.
+ * What watching and recycling add to one checkout, in nanoseconds of wall time, against a client that answers at once:
+ * no network, so that the hooks show. Each takes turns with a bare twin in one process.
  */
 import { EventEmitter } from "node:events";
 import pg from "pg";
-import { type Poolscope, poolscope } from "poolscope";
+import { poolscope, recycle } from "poolscope";
 
 const ROUNDS = 15;
 const TIMES = 30_000;
@@ -33,50 +33,66 @@ function deep(pool: pg.Pool, calls: number): Promise<pg.PoolClient> {
   return calls === 0 ? pool.connect() : deep(pool, calls - 1);
 }
 
+/** Attaches to a pool; the result checks that nothing was missed, or done that should not have been, and lets go. */
+type Attach = (pool: pg.Pool, name: string) => (expected: number) => Promise<void>;
+
+const attachments: Record<string, Attach> = {
+  watching: (pool, name) => watching(pool, name, "poolscope"),
+  "watching, queries off,": (pool, name) => watching(pool, name, "off"),
+  recycling: (pool) => {
+    const recycling = recycle(pool);
+    return async () => {
+      if (recycling.pings > 0) throw new Error(`a busy pool was pinged ${recycling.pings} times`);
+      recycling.stop();
+    };
+  },
+};
+
+function watching(pool: pg.Pool, name: string, queries: "poolscope" | "off"): ReturnType<Attach> {
+  const scope = poolscope({ sampleIntervalMillis: 0, processes: 0, queries });
+  scope.watch(pool, { name });
+  return async (expected) => {
+    const [reading] = await scope.readings();
+    if (reading?.checkouts !== expected || reading.use.count !== expected) {
+      throw new Error(`counted ${reading?.checkouts} checkouts of ${expected}`);
+    }
+    const expectedQueries = queries === "off" ? undefined : name === "pool.query" ? expected : 0;
+    if (reading.query?.count !== expectedQueries) throw new Error(`counted ${reading.query?.count} queries`);
+    await scope.shutdown();
+  };
+}
+
 export async function hookOverhead(): Promise<void> {
   console.log(`hook-overhead: ${TIMES} times, ${ROUNDS} rounds, a client without a network`);
   for (const [name, use] of Object.entries(cases)) {
-    const [bare, poolOnly, everything] = [makePool(), makePool(), makePool()];
-    const options = { sampleIntervalMillis: 0, processes: 0 };
-    const scopes = [poolscope({ ...options, queries: "off" }), poolscope(options)] as const;
-    scopes[0].watch(poolOnly, { name });
-    scopes[1].watch(everything, { name });
-    for (const pool of [bare, poolOnly, everything]) await measure(pool, use); // until the code is compiled
-    const rounds: { bare: number; poolOnly: number; everything: number }[] = [];
-    for (let round = 0; round < ROUNDS; round++) {
-      const before = await measure(bare, use);
-      rounds.push({
-        bare: before,
-        poolOnly: (await measure(poolOnly, use)) - before,
-        everything: (await measure(everything, use)) - before,
-      });
-    }
-    await check(scopes[0], { queries: undefined });
-    await check(scopes[1], { queries: name === "pool.query" ? (ROUNDS + 1) * TIMES : 0 });
-    console.log(
-      `  ${name}: bare ${spread(rounds.map((round) => round.bare))} ns; watching adds ` +
-        `${spread(rounds.map((round) => round.everything))} ns, with queries off ` +
-        `${spread(rounds.map((round) => round.poolOnly))} ns`,
-    );
-    await Promise.all(scopes.map((scope) => scope.shutdown()));
-    await Promise.all([bare.end(), poolOnly.end(), everything.end()]);
+    for (const [what, attach] of Object.entries(attachments)) await compare(name, use, what, attach);
   }
 }
 
-async function check(scope: Poolscope, { queries }: { queries: number | undefined }): Promise<void> {
-  const [reading] = await scope.readings();
-  const expected = (ROUNDS + 1) * TIMES;
-  if (reading?.checkouts !== expected || reading.use.count !== expected) {
-    throw new Error(`counted ${reading?.checkouts} checkouts of ${expected}`);
+async function compare(
+  name: string,
+  use: (pool: pg.Pool) => Promise<void>,
+  what: string,
+  attach: Attach,
+): Promise<void> {
+  const [bare, attached] = [makePool(), makePool()];
+  const detach = attach(attached, name);
+  await measure(bare, use); // until the code is compiled
+  await measure(attached, use);
+  const pairs: [bare: number, added: number][] = [];
+  for (let round = 0; round < ROUNDS; round++) {
+    const before = await measure(bare, use);
+    pairs.push([before, (await measure(attached, use)) - before]);
   }
-  if (reading.query?.count !== queries)
-    throw new Error(`counted ${reading.query?.count} queries of ${queries}`);
-}
-
-/** The median, and from where to where. */
-function spread(values: readonly number[]): string {
-  const sorted = [...values].sort((a, b) => a - b).map((value) => value.toFixed(0));
-  return `${sorted[Math.floor(sorted.length / 2)]} (${sorted[0]}–${sorted.at(-1)})`;
+  await detach((ROUNDS + 1) * TIMES);
+  const added = pairs.map(([, nanos]) => nanos).sort((a, b) => a - b);
+  const bareNanos = pairs.map(([nanos]) => nanos).sort((a, b) => a - b);
+  const middle = Math.floor(ROUNDS / 2);
+  console.log(
+    `  ${name}: bare ${bareNanos[middle]?.toFixed(0)} ns, ${what} adds ${added[middle]?.toFixed(0)} ns ` +
+      `(${added[0]?.toFixed(0)}–${added.at(-1)?.toFixed(0)})`,
+  );
+  await Promise.all([bare.end(), attached.end()]);
 }
 
 function makePool(): pg.Pool {

@@ -25,6 +25,12 @@ export function fractionOption(option: string, value: unknown, fallback: number)
   throw expected(option, "a number in (0, 1]", value);
 }
 
+export function booleanOption(option: string, value: unknown, fallback: boolean): boolean {
+  if (value === undefined) return fallback;
+  if (typeof value === "boolean") return value;
+  throw expected(option, "true or false", value);
+}
+
 export interface IntegerRange {
   readonly min: number;
   readonly max?: number;
@@ -43,12 +49,6 @@ export function integerOption(option: string, value: unknown, fallback: number, 
     if ((number >= min && number <= max) || (orZero && number === 0)) return number;
   }
   throw expected(option, `a whole number from ${min} to ${max}${orZero ? ", or 0" : ""}`, value);
-}
-
-export function booleanOption(option: string, value: unknown, fallback: boolean): boolean {
-  if (value === undefined) return fallback;
-  if (typeof value === "boolean") return value;
-  throw expected(option, "true or false", value);
 }
 
 /** Upper bounds of histogram buckets: positive and ascending. */

@@ -5,13 +5,16 @@ export type PoolscopeErrorCode =
   | "POOLSCOPE_DUPLICATE_NAME"
   | "POOLSCOPE_UNKNOWN_POOL"
   | "POOLSCOPE_READING_FAILED"
+  | "POOLSCOPE_ALREADY_RECYCLED"
+  | "POOLSCOPE_TOO_MANY_WAITING"
+  | "POOLSCOPE_DRAINING"
   | "POOLSCOPE_SHUT_DOWN";
 
 const brand: symbol = Symbol.for("poolscope.error");
 
 /**
- * The only error class poolscope throws: from a constructor-time call that was given something wrong, or as the
- * rejection of `readings()`. `instanceof` holds across several installed copies of poolscope.
+ * The only error class poolscope throws: from a constructor-time call that was given something wrong, as the rejection
+ * of `readings()`, and as that of a recycled pool's `connect()` where an option asks for it. `instanceof` holds across several installed copies of poolscope.
  */
 export class PoolscopeError extends Error {
   /** A stable code, see {@link PoolscopeErrorCode}. */

@@ -13,11 +13,13 @@ export type { Condition, Diagnosis } from "./health/diagnose.ts";
 export type { Logger } from "./logger.ts";
 export type { HttpHandler } from "./metrics/prometheus.ts";
 export { MILLISECOND_BUCKETS } from "./metrics/semconv.ts";
+export { poolscopeViews } from "./metrics/views.ts";
 export type {
   Component,
   ComponentCheck,
   ComponentResult,
   DetailsRule,
+  DrainOptions,
   GracefulShutdownOptions,
   HealthOptions,
   HoldersOptions,
@@ -27,9 +29,17 @@ export type {
   PingOptions,
   PoolscopeOptions,
   QueryName,
+  QuerySource,
+  RecycleOptions,
+  RouteRule,
+  RoutesOptions,
+  ServerTimingRule,
   ShutdownOptions,
+  SizedPoolOptions,
   Thresholds,
   UsageAlert,
+  ViewsOptions,
+  WarmOptions,
   WatchOptions,
 } from "./options.ts";
 export { type Poolscope, poolscope } from "./poolscope.ts";
@@ -41,11 +51,17 @@ export type {
   LeakSuspect,
   PoolReading,
 } from "./readings/pool-reading.ts";
+export { type DrainReport, drain, type UnreturnedConnection } from "./recycling/drain.ts";
+export { flush } from "./recycling/flush.ts";
+export { type PgPoolOptions, poolOptions } from "./recycling/pool-options.ts";
+export { type PoolRecycling, recycle } from "./recycling/recycle.ts";
+export { warm } from "./recycling/warm.ts";
 export type { ConnectionBudget } from "./server/connection-budget.ts";
 export type { Holder } from "./server/holders.ts";
 export type { ServerActivity } from "./server/server-activity.ts";
 export type { ClosableServer, GracefulShutdown } from "./shutdown/graceful-shutdown.ts";
 export type { CloseReason } from "./watch/close-reason.ts";
+export type { PoolTimeout } from "./watch/coded-timeout.ts";
 export type { Activity, TransactionStatus } from "./watch/connection.ts";
 export type { PgPool } from "./watch/pg-types.ts";
 export type { PoolWatch } from "./watch/pool-watch.ts";

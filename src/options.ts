@@ -1,6 +1,7 @@
 import type { IncomingMessage } from "node:http";
 import type { MeterProvider } from "@opentelemetry/api";
 import type { Logger } from "./logger.ts";
+import type { PoolTimeout } from "./watch/coded-timeout.ts";
 
 /** Options of `poolscope()`. */
 export interface PoolscopeOptions {
@@ -79,7 +80,7 @@ export interface PoolscopeOptions {
    *
    * @default "poolscope"
    */
-  queries?: "poolscope" | "instrumentation-pg" | "off" | undefined;
+  queries?: QuerySource | undefined;
   /** Milliseconds from which a query counts as slow, 1 or more; 0: none does. @default 1000 */
   slowQueryMillis?: number | undefined;
   /**
@@ -99,6 +100,9 @@ export interface PoolscopeOptions {
    */
   queryDurationBuckets?: readonly number[] | undefined;
 }
+
+/** Who measures the queries, see {@link PoolscopeOptions.queries}. */
+export type QuerySource = "poolscope" | "instrumentation-pg" | "off";
 
 /** Where a pool's status changes. Both in (0, 1], `warning` below `critical`. */
 export interface Thresholds {
@@ -159,6 +163,97 @@ export interface WatchOptions {
   poolSize?: number | undefined;
   /** More attributes for every metric of this pool: a few, with few values each. */
   attributes?: Readonly<Record<string, string | number | boolean>> | undefined;
+  /**
+   * Give pg-pool's timeout errors a `code` and the pool's numbers, see {@link PoolTimeout}. The application's errors then
+   * look different from what they are without poolscope, which is why it has to be asked for.
+   *
+   * @default false
+   */
+  codedTimeouts?: boolean | undefined;
+}
+
+/** Options of `recycle()`. */
+export interface RecycleOptions {
+  /**
+   * Milliseconds for which a connection counts as alive after it was opened, given back or pinged, 0 or more. One that
+   * was idle for longer is pinged before it is handed out; a busy pool never pings.
+   *
+   * @default 500
+   */
+  pingAfterIdleMillis?: number | undefined;
+  /** Milliseconds a ping or a rollback may take, 10 or more; then the socket is destroyed. @default 1000 */
+  pingTimeoutMillis?: number | undefined;
+  /** After so many failed pings in a row all idle connections are closed, 1 or more; 0 never. @default 2 */
+  failuresToFlush?: number | undefined;
+  /**
+   * Seconds a connection may live, 1 or more; 0 for ever. Idle ones are closed before they reach it, those in use when
+   * they are released. With the `maxLifetimeSeconds` of the pool itself, whichever comes first.
+   *
+   * @default 3600
+   */
+  maxLifetimeSeconds?: number | undefined;
+  /** How much shorter a single life may be, 0 to 1: connections opened together are not closed together. @default 0.25 */
+  lifetimeJitter?: number | undefined;
+  /** Seconds after which an idle connection is pinged, 1 or more; 0 never. Below what others close idle ones after. @default 0 */
+  keepAliveSeconds?: number | undefined;
+  /** Also close a connection on which the server said 25006, read-only transaction: for failovers. @default false */
+  evictReadOnly?: boolean | undefined;
+  /** What happens to a connection released inside a transaction. A rollback that fails destroys it. @default "rollback" */
+  transactionAtRelease?: "rollback" | "destroy" | "ignore" | undefined;
+  /**
+   * Milliseconds for which a connection released while a statement runs on it is kept aside, 10 or more; then it is
+   * destroyed. With the pool's own `query_timeout` it is destroyed at once.
+   *
+   * @default 5000
+   */
+  busyTimeoutMillis?: number | undefined;
+  /** Milliseconds a closed connection has to say goodbye, 10 or more; then its socket is destroyed. @default 500 */
+  halfOpenGraceMillis?: number | undefined;
+  /** Keep the connection when `pool.query` fails with a plain SQL error; `false` closes it, as pg-pool does. @default true */
+  keepOnSqlError?: boolean | undefined;
+  /**
+   * Milliseconds for which callers wait, instead of failing, while a server that was connected to before refuses
+   * connections, 10 or more; 0 not at all. Never longer than the pool's `connectionTimeoutMillis`.
+   *
+   * @default 5000
+   */
+  dialRetryMillis?: number | undefined;
+  /**
+   * How many callers may wait, 0 or more; one more is rejected at once with `POOLSCOPE_TOO_MANY_WAITING`.
+   *
+   * @default Infinity
+   */
+  maxWaiting?: number | undefined;
+  /** Give pg-pool's timeout errors a `code` and the pool's numbers, see {@link PoolTimeout}. @default true */
+  codedTimeouts?: boolean | undefined;
+  /** Seconds after which a proxy or firewall closes idle connections, if one does: only to be warned. @default 0 */
+  idleLimitSeconds?: number | undefined;
+  /** Where advice and mistakes go: anything shaped like `console`. @default OpenTelemetry's `diag` */
+  logger?: Logger | undefined;
+}
+
+/** Options of `drain()`. */
+export interface DrainOptions {
+  /** Milliseconds for which holders are waited for, 1 or more; then their connections are closed. @default 10000 */
+  timeoutMillis?: number | undefined;
+}
+
+/** Options of `warm()`. */
+export interface WarmOptions {
+  /** How many connections are to be open, 0 to the pool's `max`. @default the pool's `min` */
+  connections?: number | undefined;
+}
+
+/** A pool's size in the words of SQLAlchemy, for `poolOptions()`. */
+export interface SizedPoolOptions {
+  /** Connections kept open, 1 or more. @default 5 */
+  poolSize?: number | undefined;
+  /** More connections under load, 0 or more; closed when they are idle for a while. @default 10 */
+  maxOverflow?: number | undefined;
+  /** Seconds a caller waits, 0 or more; 0 for ever. @default 30 */
+  timeoutSeconds?: number | undefined;
+  /** Seconds a connection lives, 1 or more; 0 or -1 for ever. @default -1 */
+  recycleSeconds?: number | undefined;
 }
 
 /** Options of `scope.health()`. */
@@ -220,6 +315,34 @@ export interface PingOptions {
 /** Whether this request may see details. */
 export type DetailsRule = (request: IncomingMessage) => boolean | Promise<boolean>;
 
+/** Options of `scope.routes()`. */
+export interface RoutesOptions {
+  /**
+   * The route of a request, instead of the pattern Express matched; where it returns undefined the pattern is taken.
+   * Called with each route that matches, and before one does for each checkout and query, so it has to be quick. Put
+   * nothing into it that differs from request to request.
+   *
+   * @default none
+   */
+  route?: RouteRule | undefined;
+  /** Different routes kept apart, of all the scope's middleware together, 1 to 1000; the rest is `_OTHER`. @default 200 */
+  maxRoutes?: number | undefined;
+  /**
+   * Adds the header `Server-Timing: db;dur=…, pool;dur=…` to responses: milliseconds of queries, and of waiting for
+   * connections, that have ended when the headers are written. It tells clients how long the database took. A function is
+   * asked at that moment; what it throws, or anything but `true`, adds none.
+   *
+   * @default false
+   */
+  serverTiming?: boolean | ServerTimingRule | undefined;
+}
+
+/** @returns The route, or undefined for the pattern Express matched */
+export type RouteRule = (request: IncomingMessage) => string | undefined;
+
+/** Whether the response to this request may have a `Server-Timing`. */
+export type ServerTimingRule = (request: IncomingMessage) => boolean;
+
 /** Options of `scope.holders()`. */
 export interface HoldersOptions {
   /** Ask the server too, by a short-lived connection of poolscope's own, what each backend does. @default false */
@@ -247,6 +370,12 @@ export interface GracefulShutdownOptions {
 export interface ShutdownOptions {
   /** Milliseconds the last export may take, 1 or more. @default 5000 */
   timeoutMillis?: number | undefined;
+}
+
+/** Options of `poolscopeViews()`. */
+export interface ViewsOptions {
+  /** What `poolscope()` was given. With `"off"` the durations of the instrumentation are kept. @default "poolscope" */
+  queries?: QuerySource | undefined;
 }
 
 /** What poolscope needs of a `MetricReader`. Those of `@opentelemetry/sdk-metrics` 2.x and 3.x fit. */

@@ -13,19 +13,25 @@ import { pingComponent } from "./health/ping-component.ts";
 import { healthRouter } from "./health/router.ts";
 import { Lifecycle } from "./lifecycle.ts";
 import type { Logger } from "./logger.ts";
+import { DoubleCounting } from "./metrics/double-counting.ts";
 import { HostTelemetry } from "./metrics/host-telemetry.ts";
 import { OwnTelemetry } from "./metrics/own-telemetry.ts";
 import { type HttpHandler, prometheusHandler } from "./metrics/prometheus.ts";
 import type { Telemetry } from "./metrics/telemetry.ts";
+import { resolveRoutesOptions } from "./middleware/route-settings.ts";
+import { Routes } from "./middleware/routes.ts";
 import type {
   GracefulShutdownOptions,
   HealthOptions,
   HoldersOptions,
+  RoutesOptions,
   ShutdownOptions,
   WatchOptions,
 } from "./options.ts";
 import type { Poolscope } from "./poolscope.ts";
+import { InstrumentationPg } from "./queries/instrumentation-pg.ts";
 import type { QueryTools } from "./queries/pool-queries.ts";
+import { hookQueries } from "./queries/query-hooks.ts";
 import { QueryNames } from "./queries/query-names.ts";
 import type { SlowQueryGroup } from "./queries/slow-groups.ts";
 import { SlowQueries } from "./queries/slow-queries.ts";
@@ -46,14 +52,17 @@ import {
   resolveWatchOptions,
   type Settings,
 } from "./settings.ts";
+import { drainPools } from "./shutdown/drain-pools.ts";
 import {
   type ClosableServer,
   type GracefulShutdown,
   gracefulShutdown,
 } from "./shutdown/graceful-shutdown.ts";
+import { Callers } from "./watch/callers.ts";
 import { LeakDetector } from "./watch/leak-detector.ts";
 import { type NestedCheckouts, noNestedCheckouts, TrackedNesting } from "./watch/nested-checkouts.ts";
 import { isPool, type PgPool } from "./watch/pg-types.ts";
+import { poolAdvice } from "./watch/pool-advice.ts";
 import { poolIdentity } from "./watch/pool-identity.ts";
 import type { PoolWatch } from "./watch/pool-watch.ts";
 import { PoolRegistry } from "./watch/registry.ts";
@@ -74,9 +83,12 @@ export class Scope implements Poolscope {
   readonly #conditions: ConditionWatcher;
   readonly #events: Events;
   readonly #slowQueries: SlowQueries;
+  readonly #instrumentation: InstrumentationPg | undefined;
   readonly #queryTools: QueryTools | undefined;
   readonly #reports: SpokenReports;
   readonly #nesting: NestedCheckouts;
+  readonly #callers = new Callers();
+  readonly #routes: Routes;
   readonly #eventLoop: EventLoopDelay;
   readonly #budget: BudgetCheck;
   readonly #leakLooks: Sampler;
@@ -86,9 +98,20 @@ export class Scope implements Poolscope {
   constructor(settings: Settings) {
     const { host, logger } = settings;
     this.#settings = settings;
+    // First, because it may refuse.
+    if (settings.queries.source === "instrumentation-pg") {
+      this.#instrumentation = new InstrumentationPg(this.#callers);
+    }
     const buckets = settings.queries.durationBuckets;
     this.#telemetry = host
-      ? new HostTelemetry(this.#registry, host.meterProvider, host.reader, buckets, logger)
+      ? new HostTelemetry(
+          this.#registry,
+          host.meterProvider,
+          host.reader,
+          buckets,
+          logger,
+          new DoubleCounting(logger, settings.queries.source),
+        )
       : new OwnTelemetry(this.#registry, settings.serviceName, settings.otlp, buckets, logger);
     this.#readings = new MeterReadings(this.#telemetry, this.#registry, settings.collectTimeoutMillis);
     this.#recovery = new Recovery(this.#registry, this.#pings, settings.stuckAfterMillis / 1000);
@@ -97,7 +120,9 @@ export class Scope implements Poolscope {
     this.#conditions = new ConditionWatcher(logger);
     this.#events = new Events(logger);
     this.#slowQueries = new SlowQueries(logger, this.#events, settings.queries.slowMillis);
-    this.#queryTools = queryTools(settings.queries, logger);
+    const follow: QueryTools["follow"] = (client, queries) => hookQueries(client, queries, this.#callers);
+    this.#queryTools = queryTools(settings.queries, logger, this.#instrumentation?.follow ?? follow);
+    this.#routes = new Routes(this.#callers, this.#queryTools !== undefined, logger);
     this.#reports = new SpokenReports(logger, this.#events, this.#slowQueries);
     this.#nesting = settings.looksForNesting ? new TrackedNesting() : noNestedCheckouts;
     // Without samples no window would ever close, and one block of the loop be told for ever.
@@ -120,7 +145,10 @@ export class Scope implements Poolscope {
     if (!isPool(pool)) {
       throw expectedSecret("pool", "a pg.Pool", pool, "POOLSCOPE_INVALID_POOL");
     }
-    const { name, poolSize, attributes } = resolveWatchOptions(options, Number(pool.options.max));
+    const { name, poolSize, attributes, codedTimeouts } = resolveWatchOptions(
+      options,
+      Number(pool.options.max),
+    );
     const already = this.#registry.find(pool);
     if (already) {
       if (name === undefined || name === already.name) return already.handle;
@@ -132,15 +160,19 @@ export class Scope implements Poolscope {
       );
     }
     const identity = poolIdentity(pool, name, attributes, (taken) => this.#registry.get(taken) !== undefined);
+    this.#instrumentation?.patchClientsOf(pool);
     const watched = new WatchedPool(pool, identity.name, identity.attributes, poolSize, {
       recorders: this.#telemetry.recorders(identity.attributes),
       reports: this.#reports,
       nesting: this.#nesting,
+      callers: this.#callers,
       queries: this.#queryTools,
+      codesTimeouts: codedTimeouts,
       notesSites: this.#settings.leakAfterMillis > 0 || this.#settings.looksForNesting,
     });
     this.#registry.add(watched);
     this.#lifecycle.started();
+    for (const advice of poolAdvice(pool.options)) this.#settings.logger.info(`${watched.name} - ${advice}`);
     return watched.handle;
   }
 
@@ -174,11 +206,13 @@ export class Scope implements Poolscope {
     return gracefulShutdown(server, settings, {
       lifecycle: this.#lifecycle,
       logger: this.#settings.logger,
-      drain: async (timeoutMillis) => {
-        await Promise.all(this.#registry.all().map((pool) => pool.end(timeoutMillis)));
-      },
+      drain: (timeoutMillis) => drainPools(this.#registry.all(), timeoutMillis, this.#settings.logger),
       shutdown: () => this.shutdown(),
     });
+  }
+
+  routes(options?: RoutesOptions): HttpHandler {
+    return this.#routes.middleware(resolveRoutesOptions(options));
   }
 
   metrics(): HttpHandler {
@@ -260,6 +294,7 @@ export class Scope implements Poolscope {
       this.#settings.logger.warn(`poolscope - the last export did not succeed: ${reason}`);
     }
     for (const pool of this.#registry.all()) pool.detach();
+    this.#instrumentation?.stop();
     this.#slowQueries.flush(true);
   }
 
@@ -268,10 +303,15 @@ export class Scope implements Poolscope {
   }
 }
 
-function queryTools(settings: QuerySettings, logger: Logger): QueryTools | undefined {
+function queryTools(
+  settings: QuerySettings,
+  logger: Logger,
+  follow: QueryTools["follow"],
+): QueryTools | undefined {
   if (settings.source === "off") return undefined;
   return {
     names: new QueryNames(settings.nameOf, settings.maxNames, logger),
+    follow,
     slowSeconds: settings.slowMillis === 0 ? Number.POSITIVE_INFINITY : settings.slowMillis / 1000,
   };
 }

@@ -18,9 +18,11 @@ import type {
   MetricReaderLike,
   PoolscopeOptions,
   QueryName,
+  QuerySource,
   ShutdownOptions,
   Thresholds,
   UsageAlert,
+  ViewsOptions,
   WatchOptions,
 } from "./options.ts";
 
@@ -45,7 +47,7 @@ export interface Settings {
 }
 
 export interface QuerySettings {
-  readonly source: "poolscope" | "instrumentation-pg" | "off";
+  readonly source: QuerySource;
   /** 0: no query is slow. */
   readonly slowMillis: number;
   readonly nameOf: QueryName | undefined;
@@ -67,6 +69,7 @@ export interface WatchSettings {
   readonly name: string | undefined;
   readonly poolSize: number | undefined;
   readonly attributes: Attributes;
+  readonly codedTimeouts: boolean;
 }
 
 export function resolveOptions(given: unknown, environment: NodeJS.ProcessEnv): Settings {
@@ -120,7 +123,12 @@ export function resolveOptions(given: unknown, environment: NodeJS.ProcessEnv): 
 }
 
 export function resolveWatchOptions(given: unknown, poolMax: number): WatchSettings {
-  const options = objectOption<WatchOptions>("options", given, ["name", "poolSize", "attributes"]);
+  const options = objectOption<WatchOptions>("options", given, [
+    "name",
+    "poolSize",
+    "attributes",
+    "codedTimeouts",
+  ]);
   const name = textOption("name", options.name, 120);
   // A name becomes a label. What looks like a connection string may hold a password.
   if (name?.includes("://")) throw expectedSecret("name", "a name, not a connection string", name);
@@ -131,6 +139,7 @@ export function resolveWatchOptions(given: unknown, poolMax: number): WatchSetti
         ? undefined
         : integerOption("poolSize", options.poolSize, 0, { min: 1, max: poolMax }),
     attributes: resolveAttributes(options.attributes),
+    codedTimeouts: booleanOption("codedTimeouts", options.codedTimeouts, false),
   };
 }
 
@@ -144,11 +153,19 @@ export function resolveShutdownOptions(given: unknown): { readonly timeoutMillis
   return { timeoutMillis: integerOption("timeoutMillis", options.timeoutMillis, 5_000, { min: 1 }) };
 }
 
+export function resolveViewsOptions(given: unknown): { readonly queries: QuerySource } {
+  const { queries } = objectOption<ViewsOptions>("options", given, ["queries"]);
+  return { queries: resolveQuerySource(queries) };
+}
+
+function resolveQuerySource(given: QuerySource = "poolscope"): QuerySource {
+  if (["poolscope", "instrumentation-pg", "off"].includes(given)) return given;
+  throw expected("queries", '"poolscope", "instrumentation-pg" or "off"', given);
+}
+
 function resolveQueries(options: PoolscopeOptions): QuerySettings {
-  const { queries: source = "poolscope", queryName: nameOf } = options;
-  if (!["poolscope", "instrumentation-pg", "off"].includes(source)) {
-    throw expected("queries", '"poolscope", "instrumentation-pg" or "off"', source);
-  }
+  const { queryName: nameOf } = options;
+  const source = resolveQuerySource(options.queries);
   if (nameOf !== undefined && typeof nameOf !== "function") throw expected("queryName", "a function", nameOf);
   return {
     source,
@@ -164,7 +181,7 @@ function resolveNesting(given: unknown): boolean {
   throw expected("nestedCheckouts", '"off" or "warn"', given);
 }
 
-function resolveLogger(logger: unknown): Logger {
+export function resolveLogger(logger: unknown): Logger {
   if (logger === undefined) return diagLogger;
   if (hasMethods(logger, ["debug", "info", "warn", "error"])) return guardLogger(logger as Logger);
   throw expected("logger", "an object with the methods `debug`, `info`, `warn` and `error`", logger);

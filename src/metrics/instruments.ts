@@ -97,6 +97,9 @@ export class PoolInstruments {
     if (!pool.queries) return;
     for (const [type, count] of pool.queries.errors) result.observe(to.queryErrors, count, byErrorType(type));
     result.observe(to.slowQueries, pool.queries.slow, base);
+    result.observe(to.pings, pool.recycling.pings, base);
+    result.observe(to.pingFailures, pool.recycling.pingFailures, base);
+    result.observe(to.rejected, pool.recycling.rejected, base);
   }
 
   #attributesOf(pool: WatchedPool): PoolAttributes {

@@ -48,7 +48,10 @@ export type ObservableName =
   | "leaks"
   | "releasedInTransaction"
   | "queryErrors"
-  | "slowQueries";
+  | "slowQueries"
+  | "pings"
+  | "pingFailures"
+  | "rejected";
 
 export type HistogramName =
   | "waitTime"
@@ -56,7 +59,10 @@ export type HistogramName =
   | "createTime"
   | "reuse"
   | "queryDuration"
-  | "returnedRows";
+  | "returnedRows"
+  | "routeWaitTime"
+  | "routeUseTime"
+  | "routeQueryTime";
 
 export const ATTR_POOL_NAME = "db.client.connection.pool.name";
 export const ATTR_STATE = "db.client.connection.state";
@@ -70,6 +76,7 @@ export const ATTR_REASON = "reason";
 export const ATTR_OPERATION_NAME = "db.operation.name";
 export const ATTR_QUERY_SUMMARY = "db.query.summary";
 export const ATTR_STATUS_CODE = "db.response.status_code";
+export const ATTR_HTTP_ROUTE = "http.route";
 
 export const STATE_IDLE = "idle";
 export const STATE_USED = "used";
@@ -88,6 +95,7 @@ export const OWN_ATTRIBUTES: readonly string[] = [
   ATTR_OPERATION_NAME,
   ATTR_QUERY_SUMMARY,
   ATTR_STATUS_CODE,
+  ATTR_HTTP_ROUTE,
 ];
 
 // From 0.5 ms, where an idle client is handed out, to the 30 s at which callers commonly give up.
@@ -276,7 +284,7 @@ export const METRICS: Readonly<Record<ObservableName, MetricSpec> & Record<Histo
     kind: "counter",
     unit: "{connection}",
     description:
-      "Connections closed, by reason: `lifetime`, `idle`, `max_uses`, `query_error`, `connection_lost`, `released_with_error`, `ping_failed`, `half_open`, `pool_end`, `other`.",
+      "Connections closed, by reason: `lifetime`, `idle`, `max_uses`, `query_error`, `connection_lost`, `released_with_error`, `ping_failed`, `half_open`, `in_transaction`, `flushed`, `pool_end`, `other`.",
     attributes: [ATTR_REASON],
   },
   leaks: {
@@ -290,7 +298,26 @@ export const METRICS: Readonly<Record<ObservableName, MetricSpec> & Record<Histo
     name: "poolscope.pool.released_in_transaction",
     kind: "counter",
     unit: "{connection}",
-    description: "Connections released inside a transaction, which the next holder finds open.",
+    description:
+      "Connections released inside a transaction, which the next holder finds open unless `recycle()` ends it.",
+  },
+  pings: {
+    name: "poolscope.pool.pings",
+    kind: "counter",
+    unit: "{ping}",
+    description: "Pings of idle connections by `recycle()`; 0 without it.",
+  },
+  pingFailures: {
+    name: "poolscope.pool.ping_failures",
+    kind: "counter",
+    unit: "{failure}",
+    description: "Pings that were not answered, or answered by an error; the connection was closed.",
+  },
+  rejected: {
+    name: "poolscope.pool.rejected",
+    kind: "counter",
+    unit: "{request}",
+    description: "Callers refused at once because `maxWaiting` others were waiting.",
   },
   reuse: {
     name: "poolscope.pool.reuse",
@@ -330,6 +357,41 @@ export const METRICS: Readonly<Record<ObservableName, MetricSpec> & Record<Histo
     unit: "{query}",
     description: "Queries that took longer than `slowQueryMillis`.",
   },
+  routeWaitTime: {
+    name: "poolscope.route.wait_time",
+    kind: "histogram",
+    unit: "s",
+    description:
+      "Time a request to this route waited for a connection, dial included; one for each connection. With `scope.routes()`.",
+    attributes: [ATTR_HTTP_ROUTE],
+    boundaries: WAIT_SECONDS,
+  },
+  routeUseTime: {
+    name: "poolscope.route.use_time",
+    kind: "histogram",
+    unit: "s",
+    description:
+      "Time a request to this route held a connection until it was released. With `scope.routes()`.",
+    attributes: [ATTR_HTTP_ROUTE],
+    boundaries: USE_SECONDS,
+  },
+  routeQueryTime: {
+    name: "poolscope.route.query_time",
+    kind: "histogram",
+    unit: "s",
+    description:
+      "Duration of each query of a request to this route, as in `db.client.operation.duration`. With `scope.routes()`.",
+    attributes: [ATTR_HTTP_ROUTE],
+    boundaries: QUERY_SECONDS,
+  },
 };
 
+/** Histograms of query durations: `queryDurationBuckets` is for them. */
+export const QUERY_TIMES: readonly string[] = ["queryDuration", "routeQueryTime"] satisfies HistogramName[];
+
 export const METER_NAME = "poolscope";
+
+/** The meter, and the tracer, of the official instrumentation: its package's name. */
+export const INSTRUMENTATION_NAME = "@opentelemetry/instrumentation-pg";
+/** What the names of all pool metrics of the conventions begin with. */
+export const POOL_METRICS = "db.client.connection.";

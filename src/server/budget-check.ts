@@ -1,5 +1,6 @@
 import type { Logger } from "../logger.ts";
 import { ATTR_SERVER_ADDRESS, ATTR_SERVER_PORT } from "../metrics/semconv.ts";
+import { idleLimitAdvice } from "../watch/pool-advice.ts";
 import type { PoolRegistry } from "../watch/registry.ts";
 import { budgetAdvice, type ConnectionBudget, connectionBudgets } from "./connection-budget.ts";
 
@@ -40,11 +41,25 @@ export class BudgetCheck {
     this.#timer.unref();
   }
 
+  /** The server's own limit of idle sessions is known only now. */
+  #adviseOnIdle(name: string, limitSeconds = 0): void {
+    const pool = this.#registry.get(name);
+    if (!pool) return;
+    const { maxLifetimeSeconds = 0, keepAliveSeconds = 0 } = pool.recycling.settings ?? {};
+    const advice = idleLimitAdvice(pool.target.options, maxLifetimeSeconds, keepAliveSeconds, limitSeconds);
+    if (advice) {
+      this.#logger.info(
+        `${name} - ${advice.replace("{limit}", `the server's idle_session_timeout=${limitSeconds}s`)}`,
+      );
+    }
+  }
+
   async #compare(): Promise<void> {
     try {
       for (const budget of await this.budgets()) {
         const advice = budgetAdvice(budget);
         if (advice) this.#logger.warn(`poolscope - ${advice}`);
+        for (const { name } of budget.pools) this.#adviseOnIdle(name, budget.idleSessionSeconds);
       }
     } catch (error) {
       // A server that cannot be asked is told of by health, and loudly enough by the application.

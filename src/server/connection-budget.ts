@@ -18,6 +18,8 @@ export interface ConnectionBudget {
   readonly available: number;
   /** Whether `wanted` is not more than `available`. */
   readonly fits: boolean;
+  /** Seconds after which the server closes idle sessions (`idle_session_timeout`), if it does. */
+  readonly idleSessionSeconds?: number;
 }
 
 /** A pool to make a budget of. Pools with the same `server` share one. */
@@ -31,22 +33,30 @@ export interface BudgetedPool {
 export interface ServerLimits {
   readonly maxConnections: number;
   readonly reserved: number;
+  /** Seconds after which the server closes idle sessions, if it does. */
+  readonly idleSessionSeconds?: number;
 }
 
 /** With `true` a setting that the server does not have is null instead of an error. */
 const LIMITS = `
   SELECT current_setting('max_connections', true) AS max_connections,
     current_setting('superuser_reserved_connections', true) AS superuser_reserved,
-    current_setting('reserved_connections', true) AS reserved`;
+    current_setting('reserved_connections', true) AS reserved,
+    (SELECT setting FROM pg_settings WHERE name = 'idle_session_timeout')::text AS idle_session_millis`;
 
 /** Asks a server how many connections it gives. Rejects when it does not say so within `timeoutMillis`. */
 export async function serverLimits(target: ConnectionTarget, timeoutMillis: number): Promise<ServerLimits> {
   const { rows } = await withOwnConnection(target, timeoutMillis, (server) => server.query(LIMITS));
-  const { max_connections, superuser_reserved, reserved } = rows[0] ?? {};
+  const { max_connections, superuser_reserved, reserved, idle_session_millis } = rows[0] ?? {};
   const maxConnections = Number(max_connections);
   // Servers that only speak the protocol may have no such limit (CockroachDB says -1).
   if (!(maxConnections > 0)) throw new Error("the server does not say what its max_connections is");
-  return { maxConnections, reserved: Number(superuser_reserved ?? 0) + Number(reserved ?? 0) };
+  const idleSessionSeconds = Number(idle_session_millis ?? 0) / 1000;
+  return {
+    maxConnections,
+    reserved: Number(superuser_reserved ?? 0) + Number(reserved ?? 0),
+    ...(idleSessionSeconds > 0 && { idleSessionSeconds }),
+  };
 }
 
 /** One budget for each server, in the order of the pools. All servers are asked at once; rejects if one cannot be. */
@@ -72,7 +82,7 @@ function budget(
   server: string,
   members: readonly BudgetedPool[],
   processes: number,
-  { maxConnections, reserved }: ServerLimits,
+  { maxConnections, reserved, idleSessionSeconds }: ServerLimits,
 ): ConnectionBudget {
   const wanted = processes * members.reduce((sum, { max }) => sum + max, 0);
   const available = maxConnections - reserved;
@@ -85,6 +95,7 @@ function budget(
     reserved,
     available,
     fits: wanted <= available,
+    ...(idleSessionSeconds !== undefined && { idleSessionSeconds }),
   };
 }
 

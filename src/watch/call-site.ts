@@ -35,8 +35,9 @@ export class CallSite {
     return text
       .split("\n")
       .slice(1 + OWN_FRAMES)
-      .map(shorten)
-      .filter(isApplication);
+      .map(withPath)
+      .filter(isApplication)
+      .map((frame) => frame.replace(here, ""));
   }
 
   /** File and line of the innermost frame of the application, like `src/reports.ts:41`. */
@@ -47,6 +48,7 @@ export class CallSite {
 }
 
 const here = workingFolder();
+const own = path(new URL("../recycling/", import.meta.url).href);
 
 function workingFolder(): string {
   try {
@@ -57,9 +59,8 @@ function workingFolder(): string {
   }
 }
 
-function shorten(line: string): string {
-  const frame = line.trim().replace(/file:\/\/[^\s)]+/, (url) => path(url));
-  return frame.replace(here, "");
+function withPath(line: string): string {
+  return line.trim().replace(/file:\/\/[^\s)]+/, (url) => path(url));
 }
 
 function path(url: string): string {
@@ -72,6 +73,8 @@ function path(url: string): string {
 }
 
 function isApplication(frame: string): boolean {
+  // A pool that is recycled too has one more hook of ours in front.
+  if (frame.includes(own)) return false;
   return (
     frame.startsWith("at ") && !/node_modules[\\/]|\(?node:|<anonymous>\)?$|[\\/]pg-pool[\\/]/.test(frame)
   );

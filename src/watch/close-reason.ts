@@ -1,5 +1,5 @@
 import type { Connection, Hold } from "./connection.ts";
-import type { HookablePool } from "./pg-types.ts";
+import type { HookablePool, PgClient } from "./pg-types.ts";
 
 /** Why a connection was closed. A closed set: it becomes a label. */
 export type CloseReason =
@@ -11,6 +11,8 @@ export type CloseReason =
   | "released_with_error"
   | "ping_failed"
   | "half_open"
+  | "in_transaction"
+  | "flushed"
   | "pool_end"
   | "other";
 
@@ -23,6 +25,8 @@ const REASONS: readonly CloseReason[] = [
   "released_with_error",
   "ping_failed",
   "half_open",
+  "in_transaction",
+  "flushed",
   "pool_end",
   "other",
 ];
@@ -30,6 +34,26 @@ const REASONS: readonly CloseReason[] = [
 /** Every reason is there from the start, at 0. */
 export function noCloses(): Map<CloseReason, number> {
   return new Map(REASONS.map((reason) => [reason, 0]));
+}
+
+/**
+ * What recycling has decided on a client: why it closes it, or that it stays although it is released with an error. Kept
+ * here, where every watch looks, whichever of the two came first to the pool.
+ */
+const decisions = new WeakMap<PgClient, CloseReason | "kept">();
+
+export function decide(client: PgClient, decision: CloseReason | "kept"): void {
+  decisions.set(client, decision);
+}
+
+export function undecide(client: PgClient): void {
+  decisions.delete(client);
+}
+
+/** Why recycling closes this client; undefined when that is not its doing. */
+export function decidedReason(client: PgClient): CloseReason | undefined {
+  const decision = decisions.get(client);
+  return decision === "kept" ? undefined : decision;
 }
 
 /**
@@ -43,6 +67,8 @@ export function closeReasonAtRelease(
   error: unknown,
   hold: Hold | undefined,
 ): CloseReason | undefined {
+  const decision = decisions.get(client);
+  if (decision !== undefined) return decision === "kept" ? undefined : decision;
   if (error) {
     if (client._queryable === false || client._ending === true || meansLost(error)) return "connection_lost";
     // Without a hold it was never handed out: `verify` refused it.

@@ -1,5 +1,5 @@
 import type { Recorder } from "../metrics/histogram.ts";
-import { type CloseReason, closeReasonAtRelease, noCloses } from "./close-reason.ts";
+import { type CloseReason, closeReasonAtRelease, decidedReason, noCloses } from "./close-reason.ts";
 import { Connection, type Hold } from "./connection.ts";
 import type { HookablePool, PgClient } from "./pg-types.ts";
 
@@ -80,7 +80,8 @@ export class Connections {
     return connection;
   }
 
-  #close(connection: Connection, reason: CloseReason): void {
+  #close(connection: Connection, seen: CloseReason): void {
+    const reason = decidedReason(connection.client) ?? seen;
     this.#open.delete(connection.client);
     connection.forget();
     this.closes.set(reason, (this.closes.get(reason) ?? 0) + 1);
@@ -95,6 +96,7 @@ function heldSinceBefore(): Hold {
     isExact: false,
     isExplicit: false,
     site: undefined,
+    task: undefined,
     isSuspected: false,
     isReleased: false,
   };

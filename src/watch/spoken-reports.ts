@@ -12,6 +12,13 @@ const QUIET_MILLIS = 60_000;
 /** More places than this are not told apart: the memory stays bounded. */
 const MAX_PLACES = 1_000;
 
+/** What comes of a connection released inside a transaction. */
+const OUTCOMES = {
+  ignore: "its next holder finds it open",
+  rollback: "it is rolled back",
+  destroy: "it is closed",
+};
+
 /** Says in the log and as an event what should not wait for somebody to look. */
 export class SpokenReports implements PoolReports {
   readonly #logger: Logger;
@@ -48,7 +55,7 @@ export class SpokenReports implements PoolReports {
     if (this.#isNews(`transaction ${pool.name} ${held.site}`)) {
       this.#logger.warn(
         `${pool.name} - a connection${checkedOut(held.site)} was released inside a transaction${last(held, " (", ")")}; ` +
-          "its next holder finds it open: COMMIT or ROLLBACK before the release",
+          `${OUTCOMES[pool.recycling.settings?.transactionAtRelease ?? "ignore"]}: COMMIT or ROLLBACK before the release`,
       );
     }
     this.#events.emit("releasedInTransaction", held);

@@ -1,19 +1,23 @@
-import { setTimeout as wait } from "node:timers/promises";
 import type { Attributes } from "@opentelemetry/api";
+import { PoolscopeError } from "../errors.ts";
 import { PoolQueries, type QueryReports, type QueryTools } from "../queries/pool-queries.ts";
 import type { ConnectionTarget } from "../server/own-connection.ts";
 import type { CallSite } from "./call-site.ts";
+import type { CallerTask } from "./callers.ts";
 import type { CloseReason } from "./close-reason.ts";
+import { codeTimeout } from "./coded-timeout.ts";
 import type { Connection, Hold } from "./connection.ts";
 import { Connections } from "./connections.ts";
 import { DIAL_TIMEOUT, timeoutType } from "./dial-failure.ts";
 import { Dials } from "./dials.ts";
 import { hookPool, type PoolObserver, type Settle } from "./hooks.ts";
 import { Peak } from "./peak.ts";
-import type { HookablePool, PgClient } from "./pg-types.ts";
+import type { HookablePool, PgClient, PgPool } from "./pg-types.ts";
 import { countWaiting, type PoolState, stateOf } from "./pool-state.ts";
 import type { PoolWatch } from "./pool-watch.ts";
+import { countFree, type RecycleCounts, recycleCounts } from "./recycled-pools.ts";
 import { type Waiter, Waiters } from "./waiters.ts";
+import { noteWatch } from "./watch-of.ts";
 import type { PoolRecorders, WatchTools } from "./watch-tools.ts";
 
 const now = performance.now.bind(performance);
@@ -33,6 +37,9 @@ export class WatchedPool implements PoolObserver {
   readonly queries: PoolQueries | undefined;
   /** How to reach the pool's server beside the pool: its class of clients as it was before the hooks. */
   readonly target: ConnectionTarget;
+
+  /** What `recycle()` does to this pool. */
+  readonly recycling: RecycleCounts;
 
   checkouts = 0;
   waits = 0;
@@ -72,13 +79,16 @@ export class WatchedPool implements PoolObserver {
     this.#dials = new Dials(pool);
     this.#connections = new Connections(pool, tools.recorders.reuse, (client) => this.#dials.has(client));
     this.queries = tools.queries && this.#watchQueries(tools.queries);
-    this.#unhook = hookPool(pool, this);
+    this.recycling = recycleCounts(pool);
+    this.#unhook = hookPool(pool, this, tools.callers);
+    noteWatch(pool, this);
   }
 
   #watchQueries(tools: QueryTools): PoolQueries {
     const holdOf = (client: PgClient) => this.#connections.get(client)?.hold;
     const reports: QueryReports = {
       slow: (client, query) => this.#tools.reports.slowQuery(this, query, client && holdOf(client)),
+      started: () => this.#started(),
       faulted: (fault) => this.faulted(fault),
     };
     const queries = new PoolQueries(tools, reports, this.recorders.make.bind(this.recorders));
@@ -103,18 +113,9 @@ export class WatchedPool implements PoolObserver {
     this.#waiters.forgetAll();
   }
 
-  /**
-   * Ends the pool, and waits that long at most for its holders. Never rejects.
-   *
-   * @returns Whether all connections came back in time
-   */
-  async end(timeoutMillis: number): Promise<boolean> {
-    const ended = this.#pool.ending ? Promise.resolve() : Promise.resolve(this.#pool.end()).catch(() => {});
-    return Promise.race([ended.then(() => true), wait(timeoutMillis, false, { ref: false })]);
-  }
-
-  isWatching(pool: object): boolean {
-    return pool === this.#pool;
+  /** The application's own. To be told apart and ended, not to be looked at: that is what {@link state} does. */
+  get pool(): PgPool {
+    return this.#pool;
   }
 
   // ── what the pool is doing now ──
@@ -174,10 +175,10 @@ export class WatchedPool implements PoolObserver {
     const since = now();
     const outer = nesting.holdOf(pool);
     if (outer) reports.nestedCheckout(this, outer, site);
+    const task = this.#started();
     const entered = isExplicit ? nesting.enter(pool) : undefined;
     let waiter: Waiter | undefined;
-    const free = pool.idleCount + (pool.options.max - pool.totalCount) - pool.waitingCount;
-    if (free <= 0) {
+    if (countFree(pool) <= 0 && !this.recycling.isRefusing()) {
       waiter = this.#waiters.enter(since, outer);
       this.waits++;
     }
@@ -186,7 +187,7 @@ export class WatchedPool implements PoolObserver {
       try {
         if (waiter) this.#waiters.leave(waiter);
         if (error || client === undefined) return this.#failed(error);
-        const hold = this.#handedOut(client, since, isExplicit, site);
+        const hold = this.#handedOut(client, since, isExplicit, site, task);
         entered?.(hold);
       } catch (fault) {
         this.faulted(fault);
@@ -237,7 +238,18 @@ export class WatchedPool implements PoolObserver {
     this.#tools.reports.faulted(this, fault);
   }
 
-  #handedOut(client: PgClient, requestedAt: number, isExplicit: boolean, site: CallSite | undefined): Hold {
+  /** Of the caller in whose flow this is. */
+  #started(): CallerTask | undefined {
+    return this.#tools.callers.current()?.starts(this.recorders);
+  }
+
+  #handedOut(
+    client: PgClient,
+    requestedAt: number,
+    isExplicit: boolean,
+    site: CallSite | undefined,
+    task: CallerTask | undefined,
+  ): Hold {
     const at = now();
     const waitSeconds = (at - requestedAt) / MILLIS;
     const hold: Hold = {
@@ -246,6 +258,7 @@ export class WatchedPool implements PoolObserver {
       isExact: true,
       isExplicit,
       site,
+      task,
       isSuspected: false,
       isReleased: false,
     };
@@ -256,6 +269,7 @@ export class WatchedPool implements PoolObserver {
     this.recorders.wait.record(waitSeconds);
     this.#waiters.moved(at);
     this.#peakUsed.raise(this.#countUsed());
+    task?.waited(waitSeconds);
     return hold;
   }
 
@@ -267,7 +281,8 @@ export class WatchedPool implements PoolObserver {
   #returned(connection: Connection, hold: Hold, error: unknown): void {
     const at = now();
     connection.returned(hold);
-    if (hold.isExact) this.recorders.use.record((at - hold.since) / MILLIS);
+    const useSeconds = (at - hold.since) / MILLIS;
+    if (hold.isExact) this.recorders.use.record(useSeconds);
     this.#waiters.moved(at);
     if (hold.isSuspected) this.#tools.reports.leakReturned(this, connection, hold);
     // With an error the connection is closed, and the transaction with it.
@@ -275,10 +290,15 @@ export class WatchedPool implements PoolObserver {
       this.releasedInTransaction++;
       this.#tools.reports.releasedInTransaction(this, connection, hold);
     }
+    hold.task?.used(useSeconds);
   }
 
   #failed(error: unknown): void {
+    // Refused by recycling or a drain: no dial failed, and nobody waited in vain.
+    if (error instanceof PoolscopeError) return;
     const timeout = timeoutType(error);
+    if (timeout && this.#tools.codesTimeouts)
+      codeTimeout(error, this.#pool, this.#dials.failing(this.#lastHandedOutAt));
     if (timeout === DIAL_TIMEOUT) this.dialTimeouts++;
     else if (timeout !== undefined) this.waitTimeouts++;
     else this.#dials.callerFailed(error);

@@ -9,7 +9,7 @@ async function expectCloses(scope: Poolscope, reasons: Partial<Record<CloseReaso
   const { closesByReason, closes, connects, total } = await read(scope, "orders");
   const all = Object.fromEntries(Object.keys(closesByReason).map((reason) => [reason, 0]));
   expect(closesByReason).toEqual({ ...all, ...reasons });
-  expect(Object.keys(all)).toHaveLength(10);
+  expect(Object.keys(all)).toHaveLength(12);
   expect(closes).toBe(connects - total);
   const exported = await scrape(scope);
   for (const [reason, count] of Object.entries({ ...all, ...reasons })) {

@@ -62,6 +62,10 @@ test("whoever does not finish is cut off, and the process ends all the same", as
   expect(await hanging).toBe("fetch failed");
   expect(await exited).toEqual([0, null]);
   expect(said()).toContain("requests were still under way after 200 ms and were cut off");
+  expect(said()).toMatch(
+    /orders - a connection was not returned within 200 ms and was cut off: checked out at \S*graceful-app\.ts:\d+, held for/,
+  );
+  expect(said()).toContain("exit total=0 ended=true");
 });
 
 test("a second signal skips the delay; signals can be chosen", async () => {

@@ -13,7 +13,7 @@ interface Account {
   readonly lastWords: string[];
 }
 
-function run(mode: "bare" | "watched", scene: string): Promise<Account> {
+function run(mode: "bare" | "watched" | "recycled", scene: string): Promise<Account> {
   const server = JSON.stringify(inject("postgres"));
   return new Promise((resolve) => {
     const child = execFile(
@@ -30,12 +30,17 @@ function run(mode: "bare" | "watched", scene: string): Promise<Account> {
   });
 }
 
-test("an application sees the same results, errors, stacks and order of events, watched or not", async () => {
-  const [bare, watched] = await Promise.all([run("bare", "everything"), run("watched", "everything")]);
+test("an application sees the same results, errors, stacks and order of events: bare, watched and recycled", async () => {
+  const [bare, watched, recycled] = await Promise.all([
+    run("bare", "everything"),
+    run("watched", "everything"),
+    run("recycled", "everything"),
+  ]);
   expect(bare).toMatchObject({ exitCode: 0, lastWords: [] });
   expect(bare.lines.length).toBeGreaterThan(80);
   expect(bare.lines.join("\n")).toContain("timeout exceeded when trying to connect");
   expect(watched).toEqual(bare);
+  expect(recycled).toEqual(bare);
 });
 
 test("an application's queries, in every shape, give the same, watched or not", async () => {
@@ -57,10 +62,15 @@ test.each([
   ["idle client's error without a listener", 1, "terminating connection due to administrator command"],
   ["nothing keeps the process", 0, ""],
 ])("%s: the process ends as it would without poolscope", async (scene, exitCode, words) => {
-  const [bare, watched] = await Promise.all([run("bare", scene), run("watched", scene)]);
+  const [bare, watched, recycled] = await Promise.all([
+    run("bare", scene),
+    run("watched", scene),
+    run("recycled", scene),
+  ]);
   expect(bare.exitCode).toBe(exitCode);
   expect(bare.lastWords.join("\n")).toContain(words);
   expect(watched).toEqual(bare);
+  expect(recycled).toEqual(bare);
 });
 
 const quiet = () => ({ debug: vi.fn(), info: vi.fn(), warn: vi.fn(), error: vi.fn() });

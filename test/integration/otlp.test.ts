@@ -154,7 +154,7 @@ test("an endpoint that fails is said once, taken back once, costs nothing and lo
   const logger = { ...silent, warn: vi.fn(), info: vi.fn() };
   const secret = sink.url.replace("http://", "http://user:hunter2@");
   const scope = makeScope({ logger, otlp: { url: secret, exportIntervalMillis: 30 } });
-  const pool = makePool({ max: 3 });
+  const pool = makePool({ max: 3, connectionTimeoutMillis: 30_000 });
   scope.watch(pool, { name: "orders" });
   await pool.query("SELECT 1");
   await until(() => logger.warn.mock.calls.length > 0);

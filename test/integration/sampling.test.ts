@@ -67,7 +67,7 @@ test("sampling stops at shutdown", async () => {
 test("crossing into high usage is logged once, and out of it once, with the numbers and the knob", async () => {
   const logger = quiet();
   const scope = makeScope({ sampleIntervalMillis: 10, logger, usageAlert: { enter: 0.8, leave: 0.5 } });
-  const pool = makePool({ max: 5, min: 3 });
+  const pool = makePool({ max: 5, min: 3, connectionTimeoutMillis: 30_000 });
   scope.watch(pool, { name: "orders" });
   const clients = await Promise.all(Array.from({ length: 4 }, () => pool.connect()));
   const samples = (used: number, count: number) =>

@@ -11,6 +11,8 @@ export interface TcpProxy {
   readonly connections: number;
   /** Nothing passes any more, in either direction, not even the end of a connection; new ones are accepted. */
   blackhole(): void;
+  /** The connections that are open now fall silent for good, as behind a firewall that forgot them; new ones work. */
+  freeze(): void;
   /** Listens and forwards again, and delivers what was held back. */
   heal(): void;
   /** Breaks every connection. New ones are accepted. */
@@ -28,18 +30,22 @@ export async function startProxy(targetPort: number): Promise<TcpProxy> {
   const sockets = new Set<Socket>();
   let held: (() => void)[] = [];
   let isSilent = false;
+  const frozen = new Set<Socket>();
   const pass = (deliver: () => void) => {
     if (isSilent) held.push(deliver);
     else deliver();
   };
   const forward = (from: Socket, to: Socket) => {
+    const passThawed = (deliver: () => void) => {
+      if (!frozen.has(from)) pass(deliver);
+    };
     sockets.add(from);
-    from.on("data", (chunk) => pass(() => to.write(chunk)));
-    from.on("end", () => pass(() => to.end()));
+    from.on("data", (chunk) => passThawed(() => to.write(chunk)));
+    from.on("end", () => passThawed(() => to.end()));
     from.on("error", () => {}); // "close" follows.
     from.on("close", () => {
       sockets.delete(from);
-      pass(() => to.destroySoon());
+      passThawed(() => to.destroySoon());
     });
   };
 
@@ -63,6 +69,9 @@ export async function startProxy(targetPort: number): Promise<TcpProxy> {
     },
     blackhole() {
       isSilent = true;
+    },
+    freeze() {
+      for (const socket of sockets) frozen.add(socket);
     },
     heal() {
       isSilent = false;

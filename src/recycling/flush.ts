@@ -1,0 +1,27 @@
+import { decide } from "../watch/close-reason.ts";
+import type { PgPool } from "../watch/pg-types.ts";
+import { isIdle, remove } from "./inside.ts";
+import { insideOf } from "./recycle.ts";
+
+/**
+ * Replaces all connections of a pool without an outage: after a change of DNS, of a role's settings or of a schema. Idle
+ * ones are closed now, those in use when they are released; whoever asks meanwhile gets a new one.
+ *
+ * @returns How many connections are or will be closed
+ * @throws PoolscopeError `POOLSCOPE_INVALID_POOL`
+ */
+export function flush(pool: PgPool): number {
+  const inside = insideOf(pool);
+  let flushed = 0;
+  for (const client of [...inside._clients]) {
+    // Still being dialed: it is new.
+    if ((client as { _connected?: boolean })._connected === false) continue;
+    flushed++;
+    decide(client, "flushed");
+    // Looked up each time: closing one may have another handed out.
+    if (isIdle(inside, client)) remove(inside, client);
+    // pg-pool closes a client it finds here when it is released.
+    else inside._expired.add(client);
+  }
+  return flushed;
+}

@@ -1,0 +1,127 @@
+import { booleanOption, fractionOption, integerOption, objectOption } from "../check.ts";
+import { expected } from "../errors.ts";
+import { diagLogger, type Logger } from "../logger.ts";
+import type { DrainOptions, RecycleOptions, SizedPoolOptions, WarmOptions } from "../options.ts";
+import { resolveLogger } from "../settings.ts";
+
+/** {@link RecycleOptions}, checked, with defaults filled in. */
+export type RecycleSettings = { readonly [K in keyof RecycleOptions]-?: NonNullable<RecycleOptions[K]> };
+
+type TransactionAtRelease = RecycleSettings["transactionAtRelease"];
+
+const KEYS: readonly (keyof RecycleOptions)[] = [
+  "pingAfterIdleMillis",
+  "pingTimeoutMillis",
+  "failuresToFlush",
+  "maxLifetimeSeconds",
+  "lifetimeJitter",
+  "keepAliveSeconds",
+  "evictReadOnly",
+  "transactionAtRelease",
+  "busyTimeoutMillis",
+  "halfOpenGraceMillis",
+  "keepOnSqlError",
+  "dialRetryMillis",
+  "maxWaiting",
+  "codedTimeouts",
+  "idleLimitSeconds",
+  "logger",
+];
+const LONGEST_SECONDS = 30 * 24 * 3600;
+const TRANSACTION_POLICIES = ["rollback", "destroy", "ignore"];
+
+export function resolveRecycleOptions(given: unknown): RecycleSettings {
+  const options = objectOption<RecycleOptions>("options", given, KEYS);
+  const millis = (key: MillisKey, fallback: number, min: number, orZero = false) =>
+    integerOption(key, options[key], fallback, { min, orZero });
+  const seconds = (key: SecondsKey, fallback: number) =>
+    integerOption(key, options[key], fallback, { min: 1, max: LONGEST_SECONDS, orZero: true });
+  return {
+    pingAfterIdleMillis: millis("pingAfterIdleMillis", 500, 0),
+    pingTimeoutMillis: millis("pingTimeoutMillis", 1_000, 10),
+    failuresToFlush: integerOption("failuresToFlush", options.failuresToFlush, 2, { min: 1, orZero: true }),
+    maxLifetimeSeconds: seconds("maxLifetimeSeconds", 3_600),
+    lifetimeJitter:
+      options.lifetimeJitter === 0 ? 0 : fractionOption("lifetimeJitter", options.lifetimeJitter, 0.25),
+    keepAliveSeconds: seconds("keepAliveSeconds", 0),
+    evictReadOnly: booleanOption("evictReadOnly", options.evictReadOnly, false),
+    transactionAtRelease: resolveTransactionAtRelease(options.transactionAtRelease),
+    busyTimeoutMillis: millis("busyTimeoutMillis", 5_000, 10),
+    halfOpenGraceMillis: millis("halfOpenGraceMillis", 500, 10),
+    keepOnSqlError: booleanOption("keepOnSqlError", options.keepOnSqlError, true),
+    dialRetryMillis: millis("dialRetryMillis", 5_000, 10, true),
+    maxWaiting: resolveMaxWaiting(options.maxWaiting),
+    codedTimeouts: booleanOption("codedTimeouts", options.codedTimeouts, true),
+    idleLimitSeconds: seconds("idleLimitSeconds", 0),
+    logger: options.logger === undefined ? diagLogger : resolveLogger(options.logger),
+  } satisfies Record<keyof RecycleOptions, unknown> as RecycleSettings & { logger: Logger };
+}
+
+type MillisKey =
+  | "pingAfterIdleMillis"
+  | "pingTimeoutMillis"
+  | "busyTimeoutMillis"
+  | "halfOpenGraceMillis"
+  | "dialRetryMillis";
+type SecondsKey = "maxLifetimeSeconds" | "keepAliveSeconds" | "idleLimitSeconds";
+
+/** 0 is a limit here, "nobody waits", and not "off". */
+function resolveMaxWaiting(given: unknown): number {
+  if (given === Number.POSITIVE_INFINITY) return given;
+  return integerOption("maxWaiting", given, Number.POSITIVE_INFINITY, { min: 0 });
+}
+
+function resolveTransactionAtRelease(given: unknown): TransactionAtRelease {
+  if (given === undefined) return "rollback";
+  if (TRANSACTION_POLICIES.includes(given as string)) return given as TransactionAtRelease;
+  throw expected("transactionAtRelease", '"rollback", "destroy" or "ignore"', given);
+}
+
+export function resolveDrainOptions(given: unknown): { readonly timeoutMillis: number } {
+  const options = objectOption<DrainOptions>("options", given, ["timeoutMillis"]);
+  return { timeoutMillis: integerOption("timeoutMillis", options.timeoutMillis, 10_000, { min: 1 }) };
+}
+
+export function resolveWarmOptions(
+  given: unknown,
+  min: number,
+  max: number,
+): { readonly connections: number } {
+  const options = objectOption<WarmOptions>("options", given, ["connections"]);
+  return {
+    connections: integerOption("connections", options.connections, Math.min(min, max), { min: 0, max }),
+  };
+}
+
+export function resolveSizedPoolOptions(given: unknown): Required<SizedPoolOptions> & {
+  poolSize: number;
+  maxOverflow: number;
+  timeoutSeconds: number;
+  recycleSeconds: number;
+} {
+  const options = objectOption<SizedPoolOptions>("options", given, [
+    "poolSize",
+    "maxOverflow",
+    "timeoutSeconds",
+    "recycleSeconds",
+  ]);
+  const max = 100_000;
+  const recycle = options.recycleSeconds === -1 ? 0 : options.recycleSeconds;
+  return {
+    poolSize: integerOption("poolSize", options.poolSize, 5, { min: 1, max }),
+    maxOverflow: integerOption("maxOverflow", options.maxOverflow, 10, { min: 0, max }),
+    timeoutSeconds: secondsOption("timeoutSeconds", options.timeoutSeconds, 30),
+    recycleSeconds: integerOption("recycleSeconds", recycle, 0, {
+      min: 1,
+      max: LONGEST_SECONDS,
+      orZero: true,
+    }),
+  };
+}
+
+/** SQLAlchemy takes fractions of a second too. */
+function secondsOption(option: string, value: unknown, fallback: number): number {
+  if (value === undefined) return fallback;
+  if (typeof value === "number" && value >= 0 && value <= LONGEST_SECONDS) return value;
+  throw expected(option, `a number from 0 to ${LONGEST_SECONDS}`, value);
+}
