@@ -5,13 +5,14 @@ export type PoolscopeErrorCode =
   | "POOLSCOPE_DUPLICATE_NAME"
   | "POOLSCOPE_UNKNOWN_POOL"
   | "POOLSCOPE_READING_FAILED"
+  | "POOLSCOPE_LOAD_SHED"
   | "POOLSCOPE_SHUT_DOWN";
 
 const brand: symbol = Symbol.for("poolscope.error");
 
 /**
  * The only error class poolscope throws: from a constructor-time call that was given something wrong, or as the
- * rejection of `readings()`. `instanceof` holds across several installed copies of poolscope.
+ * rejection of `readings()`; and what `shedLoad()` hands to the application's error handlers. `instanceof` holds across several installed copies of poolscope.
  */
 export class PoolscopeError extends Error {
   /** A stable code, see {@link PoolscopeErrorCode}. */

@@ -13,7 +13,14 @@ import { HostTelemetry } from "./metrics/host-telemetry.ts";
 import { OwnTelemetry } from "./metrics/own-telemetry.ts";
 import { type HttpHandler, prometheusHandler } from "./metrics/prometheus.ts";
 import type { Telemetry } from "./metrics/telemetry.ts";
-import type { HealthOptions, HoldersOptions, ShutdownOptions, WatchOptions } from "./options.ts";
+import { shedLoad } from "./middleware/shed-load.ts";
+import type {
+  HealthOptions,
+  HoldersOptions,
+  ShedLoadOptions,
+  ShutdownOptions,
+  WatchOptions,
+} from "./options.ts";
 import type { Poolscope } from "./poolscope.ts";
 import type { QueryTools } from "./queries/pool-queries.ts";
 import { QueryNames } from "./queries/query-names.ts";
@@ -31,6 +38,7 @@ import {
   type QuerySettings,
   resolveHealthOptions,
   resolveHoldersOptions,
+  resolveShedLoadOptions,
   resolveShutdownOptions,
   resolveWatchOptions,
   type Settings,
@@ -140,6 +148,13 @@ export class Scope implements Poolscope {
     });
   }
 
+  shedLoad(options?: ShedLoadOptions): HttpHandler {
+    const settings = resolveShedLoadOptions(options);
+    this.#assertRunning();
+    for (const name of settings.pools ?? []) this.#watched("pools", name);
+    return shedLoad(this.#registry, settings, this.#settings.logger);
+  }
+
   async readings(): Promise<AssessedReading[]> {
     this.#assertRunning();
     return this.#assess(await this.#readings.read());
@@ -156,8 +171,7 @@ export class Scope implements Poolscope {
   async holders(name: string, options?: HoldersOptions): Promise<Holder[]> {
     const { joinServer: isJoined } = resolveHoldersOptions(options);
     this.#assertRunning();
-    const pool = this.#registry.get(name);
-    if (!pool) throw expected("name", "the name of a watched pool", name, "POOLSCOPE_UNKNOWN_POOL");
+    const pool = this.#watched("name", name);
     const holders = holdersOf(pool);
     return isJoined ? joinServer(pool, holders, this.#settings.collectTimeoutMillis) : holders;
   }
@@ -211,6 +225,12 @@ export class Scope implements Poolscope {
     }
     for (const pool of this.#registry.all()) pool.detach();
     this.#slowQueries.flush(true);
+  }
+
+  #watched(option: string, name: string): WatchedPool {
+    const pool = this.#registry.get(name);
+    if (pool) return pool;
+    throw expected(option, "the name of a watched pool", name, "POOLSCOPE_UNKNOWN_POOL");
   }
 
   #assertRunning(): void {

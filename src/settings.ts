@@ -12,6 +12,7 @@ import { expected, expectedSecret, PoolscopeError } from "./errors.ts";
 import { diagLogger, guardLogger, type Logger } from "./logger.ts";
 import { type OtlpSettings, resolveOtlp } from "./metrics/otlp-settings.ts";
 import { OWN_ATTRIBUTES } from "./metrics/semconv.ts";
+import type { ShedSettings } from "./middleware/shed-load.ts";
 import type {
   DetailsRule,
   HealthOptions,
@@ -19,7 +20,9 @@ import type {
   MetricReaderLike,
   PoolscopeOptions,
   QueryName,
+  ShedLoadOptions,
   ShutdownOptions,
+  SkipRule,
   Thresholds,
   UsageAlert,
   WatchOptions,
@@ -148,6 +151,34 @@ export function resolveHealthOptions(given: unknown): HealthSettings {
   };
 }
 
+export function resolveShedLoadOptions(given: unknown): ShedSettings {
+  const options = objectOption<ShedLoadOptions>("options", given, [
+    "maxWaiting",
+    "maxWaitMillis",
+    "retryAfterSeconds",
+    "statusCode",
+    "pools",
+    "skip",
+    "onShed",
+  ]);
+  const { maxWaiting, statusCode = 503, pools, skip, onShed = "answer" } = options;
+  if (statusCode !== 429 && statusCode !== 503) throw expected("statusCode", "503 or 429", statusCode);
+  if (skip !== undefined && typeof skip !== "function") throw expected("skip", "a function", skip);
+  if (onShed !== "answer" && onShed !== "next") throw expected("onShed", '"answer" or "next"', onShed);
+  return {
+    maxWaiting: maxWaiting === undefined ? undefined : integerOption("maxWaiting", maxWaiting, 0, { min: 1 }),
+    maxWaitMillis: integerOption("maxWaitMillis", options.maxWaitMillis, 1_000, { min: 1 }),
+    retryAfterSeconds: integerOption("retryAfterSeconds", options.retryAfterSeconds, 1, {
+      min: 1,
+      max: 86_400,
+    }),
+    statusCode,
+    pools: resolvePools(pools),
+    skip: skip as SkipRule | undefined,
+    onShed,
+  };
+}
+
 export function resolveHoldersOptions(given: unknown): { readonly joinServer: boolean } {
   const { joinServer = false } = objectOption<HoldersOptions>("options", given, ["joinServer"]);
   if (typeof joinServer === "boolean") return { joinServer };
@@ -178,6 +209,15 @@ function resolveDetails(given: unknown): DetailsRule {
   if (typeof given === "function") return given as DetailsRule;
   if (given === undefined || given === "never" || given === "always") return () => given === "always";
   throw expected("details", '"never", "always" or a function', given);
+}
+
+function resolvePools(given: unknown): readonly string[] | undefined {
+  if (given === undefined) return undefined;
+  if (!Array.isArray(given) || given.length === 0) throw expected("pools", "an array of pool names", given);
+  given.forEach((name: unknown, index) => {
+    if (typeof name !== "string") throw expected(`pools[${index}]`, "the name of a watched pool", name);
+  });
+  return [...given];
 }
 
 function resolveNesting(given: unknown): boolean {

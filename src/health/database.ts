@@ -50,6 +50,7 @@ export interface PoolHealth extends PoolNumbers {
   readonly oldest_wait_seconds: number;
   readonly peak_in_use: number;
   readonly peak_pending: number;
+  readonly requests: number;
   readonly checkouts: number;
   readonly waits: number;
   readonly timeouts: { readonly wait: number; readonly dial: number };
@@ -61,6 +62,9 @@ export interface PoolHealth extends PoolNumbers {
   readonly leaks: number;
   readonly leaks_suspected: number;
   readonly released_in_transaction: number;
+  /** HTTP requests refused because of this pool, and whether that goes on. */
+  readonly shed: number;
+  readonly shedding: boolean;
   readonly wait_seconds: DistributionSummary;
   readonly use_seconds: DistributionSummary;
   readonly create_seconds: DistributionSummary;
@@ -137,6 +141,7 @@ function poolHealth(reading: AssessedReading, history: readonly AssessedReading[
     oldest_wait_seconds: micro(reading.oldestWaitSeconds),
     peak_in_use: reading.peakUsed,
     peak_pending: reading.peakWaiting,
+    requests: reading.requests,
     checkouts: reading.checkouts,
     waits: reading.waits,
     timeouts: { wait: reading.waitTimeouts, dial: reading.dialTimeouts },
@@ -152,6 +157,8 @@ function poolHealth(reading: AssessedReading, history: readonly AssessedReading[
     leaks: reading.leaks,
     leaks_suspected: reading.suspects.length,
     released_in_transaction: reading.releasedInTransaction,
+    shed: reading.shed,
+    shedding: reading.shedding,
     wait_seconds: rounded(reading.wait),
     use_seconds: rounded(reading.use),
     create_seconds: rounded(reading.create),

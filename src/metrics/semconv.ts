@@ -40,6 +40,7 @@ export type ObservableName =
   | "leaked"
   | "peakUsed"
   | "peakPending"
+  | "requests"
   | "checkouts"
   | "waits"
   | "connects"
@@ -48,7 +49,8 @@ export type ObservableName =
   | "leaks"
   | "releasedInTransaction"
   | "queryErrors"
-  | "slowQueries";
+  | "slowQueries"
+  | "shed";
 
 export type HistogramName =
   | "waitTime"
@@ -245,6 +247,13 @@ export const METRICS: Readonly<Record<ObservableName, MetricSpec> & Record<Histo
     description:
       "Most callers queued at once in the running and the last whole sample interval: scrapes no further apart miss nothing.",
   },
+  requests: {
+    name: "poolscope.pool.requests",
+    kind: "counter",
+    unit: "{request}",
+    description:
+      "Requests for a connection: those handed one, those that gave up or failed, and those queued.",
+  },
   checkouts: {
     name: "poolscope.pool.checkouts",
     kind: "counter",
@@ -329,6 +338,12 @@ export const METRICS: Readonly<Record<ObservableName, MetricSpec> & Record<Histo
     kind: "counter",
     unit: "{query}",
     description: "Queries that took longer than `slowQueryMillis`.",
+  },
+  shed: {
+    name: "poolscope.middleware.shed",
+    kind: "counter",
+    unit: "{request}",
+    description: "HTTP requests that `shedLoad()` refused because too many callers waited for this pool.",
   },
 };
 

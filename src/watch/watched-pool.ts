@@ -8,9 +8,10 @@ import { Connections } from "./connections.ts";
 import { DIAL_TIMEOUT, timeoutType } from "./dial-failure.ts";
 import { Dials } from "./dials.ts";
 import { hookPool, type PoolObserver, type Settle } from "./hooks.ts";
+import { MovingMean } from "./moving-mean.ts";
 import { Peak } from "./peak.ts";
 import type { HookablePool, PgClient } from "./pg-types.ts";
-import { countWaiting, type PoolState, stateOf } from "./pool-state.ts";
+import { countWaiting, type LoadGuard, limitOf, type PoolState, stateOf } from "./pool-state.ts";
 import type { PoolWatch } from "./pool-watch.ts";
 import { type Waiter, Waiters } from "./waiters.ts";
 import type { PoolRecorders, WatchTools } from "./watch-tools.ts";
@@ -33,6 +34,8 @@ export class WatchedPool implements PoolObserver {
   /** How to reach the pool's server beside the pool: its class of clients as it was before the hooks. */
   readonly target: ConnectionTarget;
 
+  /** Everyone who asked: those given a connection, those who gave up or failed, and those still queued. */
+  requests = 0;
   checkouts = 0;
   waits = 0;
   connects = 0;
@@ -40,6 +43,10 @@ export class WatchedPool implements PoolObserver {
   dialTimeouts = 0;
   leaks = 0;
   releasedInTransaction = 0;
+  /** HTTP requests answered without reaching this pool, because too many wait for it. */
+  shed = 0;
+  /** Those who shed them. */
+  readonly guards: Set<LoadGuard> = new Set();
 
   readonly #pool: HookablePool;
   readonly #poolSize: number | undefined;
@@ -47,6 +54,7 @@ export class WatchedPool implements PoolObserver {
   readonly #dials: Dials;
   readonly #connections: Connections;
   readonly #waiters = new Waiters();
+  readonly #holds = new MovingMean();
   readonly #peakUsed = new Peak();
   readonly #peakWaiting = new Peak();
   readonly #unhook: () => void;
@@ -100,6 +108,8 @@ export class WatchedPool implements PoolObserver {
     this.#connections.forgetAll();
     this.queries?.forgetAll();
     this.#waiters.forgetAll();
+    for (const guard of this.guards) guard.end();
+    this.guards.clear();
   }
 
   isWatching(pool: object): boolean {
@@ -108,12 +118,28 @@ export class WatchedPool implements PoolObserver {
 
   // ── what the pool is doing now ──
 
+  /** Callers queued. */
+  get waiting(): number {
+    return countWaiting(this.#pool);
+  }
+
+  /** The most connections the pool may open. */
+  get limit(): number {
+    return limitOf(this.#pool);
+  }
+
+  /** How long the last few holds took on average; 0 before the first. */
+  get meanHoldSeconds(): number {
+    return this.#holds.value;
+  }
+
   state(): PoolState {
     return stateOf(this.#pool, this.#poolSize, {
       connecting: this.#dials.count(),
       dialFailing: this.#dials.failing(this.#lastHandedOutAt),
       held: this.#connections.held(),
       waiters: this.#waiters,
+      guards: this.guards,
       peakUsed: this.#peakUsed,
       peakWaiting: this.#peakWaiting,
     });
@@ -155,6 +181,7 @@ export class WatchedPool implements PoolObserver {
     const pool = this.#pool;
     const { nesting, reports } = this.#tools;
     const since = now();
+    this.requests++;
     const outer = nesting.holdOf(pool);
     if (outer) reports.nestedCheckout(this, outer, site);
     const entered = isExplicit ? nesting.enter(pool) : undefined;
@@ -250,7 +277,12 @@ export class WatchedPool implements PoolObserver {
   #returned(connection: Connection, hold: Hold, error: unknown): void {
     const at = now();
     connection.returned(hold);
-    if (hold.isExact) this.recorders.use.record((at - hold.since) / MILLIS);
+    if (hold.isExact) {
+      const seconds = (at - hold.since) / MILLIS;
+      this.recorders.use.record(seconds);
+      // A leak that came back says nothing of how long the others take.
+      if (!hold.isSuspected) this.#holds.add(seconds);
+    }
     this.#waiters.moved(at);
     if (hold.isSuspected) this.#tools.reports.leakReturned(this, connection, hold);
     // With an error the connection is closed, and the transaction with it.
