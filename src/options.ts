@@ -71,6 +71,13 @@ export interface PoolscopeOptions {
    * @default 1
    */
   processes?: number | undefined;
+  /**
+   * Milliseconds that 95 of 100 requests for a connection should wait at most, 1 or more: what `advice` in readings is
+   * about, see docs/size-advice.md; 0 gives none. Needs samples.
+   *
+   * @default 10
+   */
+  targetWaitMillis?: number | undefined;
   /** Milliseconds after which a reading of the meter is given up, 1 or more. @default 2000 */
   collectTimeoutMillis?: number | undefined;
   /**

@@ -1,4 +1,5 @@
 import type { ResourceMetrics } from "@opentelemetry/sdk-metrics";
+import { SizeAdvisor } from "./advice/size-advisor.ts";
 import { ConditionWatcher } from "./alerts/condition-watcher.ts";
 import { UsageWatcher } from "./alerts/usage-watcher.ts";
 import { integerOption } from "./check.ts";
@@ -61,6 +62,7 @@ export class Scope implements Poolscope {
   readonly #history: History<AssessedReading>;
   readonly #usage: UsageWatcher;
   readonly #conditions: ConditionWatcher;
+  readonly #advisor: SizeAdvisor;
   readonly #events: Events;
   readonly #slowQueries: SlowQueries;
   readonly #queryTools: QueryTools | undefined;
@@ -83,6 +85,7 @@ export class Scope implements Poolscope {
     this.#history = new History(settings.historySize);
     this.#usage = new UsageWatcher(settings.usageAlert, logger);
     this.#conditions = new ConditionWatcher(logger);
+    this.#advisor = new SizeAdvisor(settings.targetWaitMillis);
     this.#events = new Events(logger);
     this.#slowQueries = new SlowQueries(logger, this.#events, settings.queries.slowMillis);
     this.#queryTools = queryTools(settings.queries, logger);
@@ -98,6 +101,7 @@ export class Scope implements Poolscope {
       this.#history.forget(name);
       this.#usage.forget(name);
       this.#conditions.forget(name);
+      this.#advisor.forget(name);
       this.#slowQueries.forget(name);
     });
     this.#sampler = new Sampler(settings.sampleIntervalMillis, () => this.#sample(), logger);
@@ -201,6 +205,7 @@ export class Scope implements Poolscope {
     this.#eventLoop.closeWindow();
     this.#slowQueries.flush();
     const readings = this.#assess(await this.#readings.sample());
+    this.#advisor.add(readings);
     this.#history.add(readings);
     this.#usage.look(readings);
     this.#conditions.look(readings);
@@ -208,7 +213,9 @@ export class Scope implements Poolscope {
 
   #assess(readings: readonly PoolReading[]): AssessedReading[] {
     const { maxSeconds } = this.#eventLoop;
-    return readings.map((reading) => assess(reading, this.#settings, maxSeconds));
+    return readings.map((reading) =>
+      assess(reading, this.#settings, maxSeconds, this.#advisor.advise(reading)),
+    );
   }
 
   /** Exports while the pools are still watched: the last numbers are true ones. */

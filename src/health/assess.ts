@@ -1,3 +1,4 @@
+import type { SizeAdvice } from "../advice/size-advice.ts";
 import type { PoolReading } from "../readings/pool-reading.ts";
 import type { Settings, ThresholdSettings } from "../settings.ts";
 import { type Diagnosis, diagnose } from "./diagnose.ts";
@@ -14,12 +15,15 @@ export type OverallStatus = PoolStatus | "degraded";
 /** A reading with a judgement. */
 export interface AssessedReading extends PoolReading, Diagnosis {
   readonly status: PoolStatus;
+  /** How large the pool would have to be. Absent until enough was seen, and without samples. */
+  readonly advice?: SizeAdvice;
 }
 
 export function assess(
   reading: PoolReading,
   { thresholds, stuckAfterMillis }: Pick<Settings, "thresholds" | "stuckAfterMillis">,
   eventLoopDelaySeconds: number,
+  advice?: SizeAdvice,
 ): AssessedReading {
   return Object.freeze({
     ...reading,
@@ -29,6 +33,7 @@ export function assess(
       busyFrom: thresholds.warning,
       stuckAfterSeconds: stuckAfterMillis / 1000,
     }),
+    ...(advice && { advice }),
   });
 }
 
