@@ -2,10 +2,12 @@
 import { cpus } from "node:os";
 import { hookOverhead } from "./hook-overhead.ts";
 import { queryOverhead } from "./query-overhead.ts";
+import { shed } from "./shed.ts";
 
 const benches: Record<string, () => Promise<void>> = {
   "hook-overhead": hookOverhead,
   "query-overhead": queryOverhead,
+  shed,
 };
 
 const wanted = process.argv.slice(2);

@@ -32,8 +32,8 @@ export interface MeasuredLoad {
 
 /** The share of requests that may wait longer than the target. */
 const TAIL = 0.05;
-/** No pool of a PostgreSQL is larger, and it bounds the work. */
-const LARGEST_SIZE = 10_000;
+/** No PostgreSQL has a use for more connections of one pool, and it bounds the work to a millisecond. */
+const LARGEST_SIZE = 1_000;
 /** From this utilization on it is the pool that sets the pace of those who wait for it. */
 const SATURATED_FROM = 0.9;
 
