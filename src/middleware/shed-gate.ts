@@ -85,9 +85,10 @@ export class ShedGate implements LoadGuard {
   #begin(at: number): Episode {
     const { pool } = this;
     const { waiting } = pool;
-    const wait = Math.round(this.#expectedWaitMillis(waiting));
+    const wait =
+      pool.meanHoldSeconds > 0 ? `${Math.round(this.#expectedWaitMillis(waiting))} ms` : "not known yet";
     this.#logger.warn(
-      `${pool.name} - shedding load: ${waiting} wait, expected wait ${wait} ms ` +
+      `${pool.name} - shedding load: ${waiting} wait, expected wait ${wait} ` +
         `(maxWaiting=${this.#maxWaiting()}, maxWaitMillis=${this.#limits.maxWaitMillis}, max=${pool.limit}); ` +
         "raise max, shorten holds, or send less",
     );
