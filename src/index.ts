@@ -1,3 +1,4 @@
+export type { SizeAdvice } from "./advice/size-advice.ts";
 export { PoolscopeError, type PoolscopeErrorCode } from "./errors.ts";
 export type { HeldConnection, NestedCheckout, PoolscopeEvents, SlowQuery } from "./events.ts";
 export type { AssessedReading, HealthStatus, OverallStatus, PoolStatus } from "./health/assess.ts";
@@ -6,6 +7,7 @@ export type {
   HistoryEntry,
   PoolHealth,
   PoolNumbers,
+  SizeAdviceEntry,
   SlowQueryEntry,
   UnknownHealth,
 } from "./health/database.ts";
@@ -34,8 +36,10 @@ export type {
   RouteRule,
   RoutesOptions,
   ServerTimingRule,
+  ShedLoadOptions,
   ShutdownOptions,
   SizedPoolOptions,
+  SkipRule,
   Thresholds,
   UsageAlert,
   ViewsOptions,

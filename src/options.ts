@@ -72,6 +72,13 @@ export interface PoolscopeOptions {
    * @default 1
    */
   processes?: number | undefined;
+  /**
+   * Milliseconds that 95 of 100 requests for a connection should wait at most, 1 or more: what `advice` in readings is
+   * about, see docs/size-advice.md; 0 gives none. Needs samples.
+   *
+   * @default 10
+   */
+  targetWaitMillis?: number | undefined;
   /** Milliseconds after which a reading of the meter is given up, 1 or more. @default 2000 */
   collectTimeoutMillis?: number | undefined;
   /**
@@ -342,6 +349,45 @@ export type RouteRule = (request: IncomingMessage) => string | undefined;
 
 /** Whether the response to this request may have a `Server-Timing`. */
 export type ServerTimingRule = (request: IncomingMessage) => boolean;
+/** Options of `scope.shedLoad()`. Requests are shed where either limit is reached. */
+export interface ShedLoadOptions {
+  /**
+   * Callers queued for a connection of one pool from which on requests are shed, 1 or more; until fewer than half as
+   * many are.
+   *
+   * @default 10 for each connection the pool may open
+   */
+  maxWaiting?: number | undefined;
+  /**
+   * Milliseconds of expected wait above which requests are shed, 1 or more; until it is half of that. Expected are the
+   * callers queued times the mean of the last holds, divided by the connections the pool may open. Best below the
+   * pool's `connectionTimeoutMillis` and below what callers are ready to wait.
+   *
+   * @default 1000
+   */
+  maxWaitMillis?: number | undefined;
+  /** Seconds after which callers are told to try again (`Retry-After`), 1 to 86400. @default 1 */
+  retryAfterSeconds?: number | undefined;
+  /** 503 says the service is overloaded, 429 that the caller sent too much. @default 503 */
+  statusCode?: 429 | 503 | undefined;
+  /** Names of the pools the requests need, watched before. @default every watched pool, also those to come */
+  pools?: readonly string[] | undefined;
+  /**
+   * Lets a request through whatever waits: `true` does, anything else does not. Asked only while requests are shed, and
+   * has to answer at once. When it throws, the request is not let through, and the log says so once.
+   */
+  skip?: SkipRule | undefined;
+  /**
+   * `"answer"` answers with the status code and a line of JSON; `"next"` hands a PoolscopeError `POOLSCOPE_LOAD_SHED`
+   * with `status`, `statusCode` and `headers` to the application's error handlers. `Retry-After` is set either way.
+   *
+   * @default "answer"
+   */
+  onShed?: "answer" | "next" | undefined;
+}
+
+/** Whether this request is let through while others are shed. */
+export type SkipRule = (request: IncomingMessage) => boolean;
 
 /** Options of `scope.holders()`. */
 export interface HoldersOptions {

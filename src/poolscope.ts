@@ -7,6 +7,7 @@ import type {
   HoldersOptions,
   PoolscopeOptions,
   RoutesOptions,
+  ShedLoadOptions,
   ShutdownOptions,
   WatchOptions,
 } from "./options.ts";
@@ -42,6 +43,14 @@ export interface Poolscope extends AsyncDisposable {
   routes(options?: RoutesOptions): HttpHandler;
   /** A handler that serves the metrics as Prometheus text. */
   metrics(): HttpHandler;
+  /**
+   * Express middleware that refuses requests while too many callers wait for a connection of a watched pool: 503 with
+   * `Retry-After`, before the request queues too. Mount it behind health and metrics, before the routes that use the
+   * pool. Express 4 and 5.
+   *
+   * @throws PoolscopeError `POOLSCOPE_INVALID_OPTION`, `POOLSCOPE_UNKNOWN_POOL`, `POOLSCOPE_SHUT_DOWN`
+   */
+  shedLoad(options?: ShedLoadOptions): HttpHandler;
   /**
    * One fresh reading for each watched pool.
    *

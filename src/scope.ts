@@ -1,4 +1,5 @@
 import type { ResourceMetrics } from "@opentelemetry/sdk-metrics";
+import { SizeAdvisor } from "./advice/size-advisor.ts";
 import { ConditionWatcher } from "./alerts/condition-watcher.ts";
 import { UsageWatcher } from "./alerts/usage-watcher.ts";
 import { hasMethods, integerOption } from "./check.ts";
@@ -20,11 +21,14 @@ import { type HttpHandler, prometheusHandler } from "./metrics/prometheus.ts";
 import type { Telemetry } from "./metrics/telemetry.ts";
 import { resolveRoutesOptions } from "./middleware/route-settings.ts";
 import { Routes } from "./middleware/routes.ts";
+import { shedLoad } from "./middleware/shed-load.ts";
+import { resolveShedLoadOptions } from "./middleware/shed-settings.ts";
 import type {
   GracefulShutdownOptions,
   HealthOptions,
   HoldersOptions,
   RoutesOptions,
+  ShedLoadOptions,
   ShutdownOptions,
   WatchOptions,
 } from "./options.ts";
@@ -81,6 +85,7 @@ export class Scope implements Poolscope {
   readonly #history: History<AssessedReading>;
   readonly #usage: UsageWatcher;
   readonly #conditions: ConditionWatcher;
+  readonly #advisor: SizeAdvisor;
   readonly #events: Events;
   readonly #slowQueries: SlowQueries;
   readonly #instrumentation: InstrumentationPg | undefined;
@@ -118,6 +123,7 @@ export class Scope implements Poolscope {
     this.#history = new History(settings.historySize);
     this.#usage = new UsageWatcher(settings.usageAlert, logger);
     this.#conditions = new ConditionWatcher(logger);
+    this.#advisor = new SizeAdvisor(settings.targetWaitMillis);
     this.#events = new Events(logger);
     this.#slowQueries = new SlowQueries(logger, this.#events, settings.queries.slowMillis);
     const follow: QueryTools["follow"] = (client, queries) => hookQueries(client, queries, this.#callers);
@@ -135,6 +141,7 @@ export class Scope implements Poolscope {
       this.#history.forget(name);
       this.#usage.forget(name);
       this.#conditions.forget(name);
+      this.#advisor.forget(name);
       this.#slowQueries.forget(name);
     });
     this.#sampler = new Sampler(settings.sampleIntervalMillis, () => this.#sample(), logger);
@@ -222,6 +229,13 @@ export class Scope implements Poolscope {
     });
   }
 
+  shedLoad(options?: ShedLoadOptions): HttpHandler {
+    const settings = resolveShedLoadOptions(options);
+    this.#assertRunning();
+    for (const name of settings.pools ?? []) this.#watched("pools", name);
+    return shedLoad(this.#registry, settings, this.#settings.logger);
+  }
+
   async readings(): Promise<AssessedReading[]> {
     this.#assertRunning();
     return this.#assess(await this.#readings.read());
@@ -238,8 +252,7 @@ export class Scope implements Poolscope {
   async holders(name: string, options?: HoldersOptions): Promise<Holder[]> {
     const { joinServer: isJoined } = resolveHoldersOptions(options);
     this.#assertRunning();
-    const pool = this.#registry.get(name);
-    if (!pool) throw expected("name", "the name of a watched pool", name, "POOLSCOPE_UNKNOWN_POOL");
+    const pool = this.#watched("name", name);
     const holders = holdersOf(pool);
     return isJoined ? joinServer(pool, holders, this.#settings.collectTimeoutMillis) : holders;
   }
@@ -271,6 +284,7 @@ export class Scope implements Poolscope {
     this.#slowQueries.flush();
     const readings = this.#assess(await this.#readings.sample());
     void this.#recovery.look(readings);
+    this.#advisor.add(readings);
     this.#history.add(readings);
     this.#usage.look(readings);
     this.#conditions.look(readings);
@@ -278,7 +292,9 @@ export class Scope implements Poolscope {
 
   #assess(readings: readonly PoolReading[]): AssessedReading[] {
     const { maxSeconds } = this.#eventLoop;
-    return readings.map((reading) => assess(reading, this.#settings, maxSeconds));
+    return readings.map((reading) =>
+      assess(reading, this.#settings, maxSeconds, this.#advisor.advise(reading)),
+    );
   }
 
   /** Exports while the pools are still watched: the last numbers are true ones. */
@@ -296,6 +312,12 @@ export class Scope implements Poolscope {
     for (const pool of this.#registry.all()) pool.detach();
     this.#instrumentation?.stop();
     this.#slowQueries.flush(true);
+  }
+
+  #watched(option: string, name: string): WatchedPool {
+    const pool = this.#registry.get(name);
+    if (pool) return pool;
+    throw expected(option, "the name of a watched pool", name, "POOLSCOPE_UNKNOWN_POOL");
   }
 
   #assertRunning(): void {

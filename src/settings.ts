@@ -41,6 +41,8 @@ export interface Settings {
   readonly leakAfterMillis: number;
   readonly looksForNesting: boolean;
   readonly stuckAfterMillis: number;
+  /** 0: no advice. */
+  readonly targetWaitMillis: number;
   /** 0: the budget is not compared by itself. */
   readonly processes: number;
   readonly queries: QuerySettings;
@@ -88,6 +90,7 @@ export function resolveOptions(given: unknown, environment: NodeJS.ProcessEnv): 
     "nestedCheckouts",
     "stuckAfterMillis",
     "processes",
+    "targetWaitMillis",
     "queries",
     "slowQueryMillis",
     "queryName",
@@ -118,6 +121,10 @@ export function resolveOptions(given: unknown, environment: NodeJS.ProcessEnv): 
     looksForNesting: resolveNesting(options.nestedCheckouts),
     stuckAfterMillis: integerOption("stuckAfterMillis", options.stuckAfterMillis, 5_000, { min: 1 }),
     processes: integerOption("processes", options.processes, 1, { min: 1, max: 100_000, orZero: true }),
+    targetWaitMillis: integerOption("targetWaitMillis", options.targetWaitMillis, 10, {
+      min: 1,
+      orZero: true,
+    }),
     queries: resolveQueries(options),
   };
 }

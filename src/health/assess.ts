@@ -1,3 +1,4 @@
+import type { SizeAdvice } from "../advice/size-advice.ts";
 import type { PoolReading } from "../readings/pool-reading.ts";
 import type { Settings, ThresholdSettings } from "../settings.ts";
 import { type Diagnosis, diagnose } from "./diagnose.ts";
@@ -15,12 +16,15 @@ export type OverallStatus = PoolStatus | "degraded";
 /** A reading with a judgement. */
 export interface AssessedReading extends PoolReading, Diagnosis {
   readonly status: PoolStatus;
+  /** How large the pool would have to be. Absent until enough was seen, and without samples. */
+  readonly advice?: SizeAdvice;
 }
 
 export function assess(
   reading: PoolReading,
   { thresholds, stuckAfterMillis }: Pick<Settings, "thresholds" | "stuckAfterMillis">,
   eventLoopDelaySeconds: number,
+  advice?: SizeAdvice,
 ): AssessedReading {
   const stuckAfterSeconds = stuckAfterMillis / 1000;
   const circumstances = { eventLoopDelaySeconds, busyFrom: thresholds.warning, stuckAfterSeconds };
@@ -28,6 +32,7 @@ export function assess(
     ...reading,
     status: statusOf(reading, thresholds, stuckAfterSeconds),
     ...diagnose(reading, circumstances),
+    ...(advice && { advice }),
   });
 }
 

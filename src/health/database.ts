@@ -1,3 +1,4 @@
+import type { SizeAdvice } from "../advice/size-advice.ts";
 import type { SlowQueryGroup } from "../queries/slow-groups.ts";
 import type { DistributionSummary } from "../readings/pool-reading.ts";
 import { type AssessedReading, type PoolStatus, worst } from "./assess.ts";
@@ -52,6 +53,7 @@ export interface PoolHealth extends PoolNumbers {
   readonly oldest_wait_seconds: number;
   readonly peak_in_use: number;
   readonly peak_pending: number;
+  readonly requests: number;
   readonly checkouts: number;
   readonly waits: number;
   readonly timeouts: { readonly wait: number; readonly dial: number };
@@ -63,15 +65,32 @@ export interface PoolHealth extends PoolNumbers {
   readonly leaks: number;
   readonly leaks_suspected: number;
   readonly released_in_transaction: number;
+  /** HTTP requests refused because of this pool, and whether that goes on. */
+  readonly shed: number;
+  readonly shedding: boolean;
   readonly wait_seconds: DistributionSummary;
   readonly use_seconds: DistributionSummary;
   readonly create_seconds: DistributionSummary;
+  /** Absent until enough was seen. */
+  readonly advice?: SizeAdviceEntry;
   /** Absent, as what follows, where queries are not measured. */
   readonly query_seconds?: DistributionSummary;
   readonly query_errors?: Readonly<Record<string, number>>;
   readonly slow_queries?: number;
   /** The worst of the last minutes. Only where details are allowed. */
   readonly slowest_queries?: readonly SlowQueryEntry[];
+}
+
+/** How large a pool would have to be for what is asked of it. */
+export interface SizeAdviceEntry {
+  readonly window_seconds: number;
+  readonly requests_per_second: number;
+  readonly mean_hold_seconds: number;
+  readonly offered_load: number;
+  readonly target_wait_seconds: number;
+  readonly recommended_size: number;
+  readonly max_requests_per_second: number;
+  readonly is_lower_bound: boolean;
 }
 
 /** Slow queries that differ only in their literals. */
@@ -139,6 +158,7 @@ function poolHealth(reading: AssessedReading, history: readonly AssessedReading[
     oldest_wait_seconds: micro(reading.oldestWaitSeconds),
     peak_in_use: reading.peakUsed,
     peak_pending: reading.peakWaiting,
+    requests: reading.requests,
     checkouts: reading.checkouts,
     waits: reading.waits,
     timeouts: { wait: reading.waitTimeouts, dial: reading.dialTimeouts },
@@ -154,9 +174,12 @@ function poolHealth(reading: AssessedReading, history: readonly AssessedReading[
     leaks: reading.leaks,
     leaks_suspected: reading.suspects.length,
     released_in_transaction: reading.releasedInTransaction,
+    shed: reading.shed,
+    shedding: reading.shedding,
     wait_seconds: rounded(reading.wait),
     use_seconds: rounded(reading.use),
     create_seconds: rounded(reading.create),
+    ...(reading.advice && { advice: advice(reading.advice) }),
     ...(reading.query && { query_seconds: rounded(reading.query) }),
     ...(reading.queryErrorsByType && { query_errors: reading.queryErrorsByType }),
     ...(reading.slowQueries !== undefined && { slow_queries: reading.slowQueries }),
@@ -173,6 +196,19 @@ function connectFailures({ connectFailuresByCause: by }: AssessedReading): PoolH
     authentication: by.authentication,
     too_many_connections: by.tooManyConnections,
     other: by.other,
+  };
+}
+
+function advice(given: SizeAdvice): SizeAdviceEntry {
+  return {
+    window_seconds: Math.round(given.windowSeconds),
+    requests_per_second: micro(given.requestsPerSecond),
+    mean_hold_seconds: micro(given.meanHoldSeconds),
+    offered_load: micro(given.offeredLoad),
+    target_wait_seconds: given.targetWaitMillis / 1000,
+    recommended_size: given.recommendedSize,
+    max_requests_per_second: micro(given.maxRequestsPerSecond),
+    is_lower_bound: given.isLowerBound,
   };
 }
 

@@ -61,12 +61,13 @@ function find(reading: PoolReading, circumstances: Circumstances): [Condition, s
 }
 
 function numbers(reading: PoolReading): string {
-  const { pool, used, limit, connecting, waiting, oldestWaitSeconds, held } = reading;
+  const { pool, used, limit, connecting, waiting, oldestWaitSeconds, held, shedding } = reading;
   const parts = [
     `${used}/${limit} in use`,
     held.idleInTransaction > 0 && `${held.idleInTransaction} idle in transaction`,
     connecting > 0 && `${connecting} connecting`,
     waiting > 0 && `${waiting} waiting (oldest ${oldestWaitSeconds.toFixed(1)} s)`,
+    shedding && "shedding load",
   ];
   return `${pool}: ${parts.filter(Boolean).join(", ")}`;
 }

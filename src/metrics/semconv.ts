@@ -40,6 +40,7 @@ export type ObservableName =
   | "leaked"
   | "peakUsed"
   | "peakPending"
+  | "requests"
   | "checkouts"
   | "waits"
   | "connects"
@@ -51,7 +52,8 @@ export type ObservableName =
   | "slowQueries"
   | "pings"
   | "pingFailures"
-  | "rejected";
+  | "rejected"
+  | "shed";
 
 export type HistogramName =
   | "waitTime"
@@ -253,6 +255,13 @@ export const METRICS: Readonly<Record<ObservableName, MetricSpec> & Record<Histo
     description:
       "Most callers queued at once in the running and the last whole sample interval: scrapes no further apart miss nothing.",
   },
+  requests: {
+    name: "poolscope.pool.requests",
+    kind: "counter",
+    unit: "{request}",
+    description:
+      "Requests for a connection: those handed one, those that gave up or failed, and those queued.",
+  },
   checkouts: {
     name: "poolscope.pool.checkouts",
     kind: "counter",
@@ -383,6 +392,12 @@ export const METRICS: Readonly<Record<ObservableName, MetricSpec> & Record<Histo
       "Duration of each query of a request to this route, as in `db.client.operation.duration`. With `scope.routes()`.",
     attributes: [ATTR_HTTP_ROUTE],
     boundaries: QUERY_SECONDS,
+  },
+  shed: {
+    name: "poolscope.middleware.shed",
+    kind: "counter",
+    unit: "{request}",
+    description: "HTTP requests that `shedLoad()` refused because too many callers waited for this pool.",
   },
 };
 

@@ -82,6 +82,11 @@ export interface PoolReading {
   readonly peakUsed: number;
   /** Most at once, like {@link peakUsed}. */
   readonly peakWaiting: number;
+  /**
+   * Requests for a connection: `checkouts`, callers that gave up or whose connection could not be opened, and those
+   * queued.
+   */
+  readonly requests: number;
   readonly checkouts: number;
   /** Requests that found neither an idle connection nor room for one. */
   readonly waits: number;
@@ -105,6 +110,10 @@ export interface PoolReading {
   /** Connections held for longer than `leakAfterMillis`, returned later or not. */
   readonly leaks: number;
   readonly releasedInTransaction: number;
+  /** HTTP requests that `shedLoad()` refused because too many callers waited for this pool. */
+  readonly shed: number;
+  /** Whether `shedLoad()` refuses requests because of this pool, or did in the last five seconds. */
+  readonly shedding: boolean;
   readonly wait: DistributionSummary;
   readonly use: DistributionSummary;
   readonly create: DistributionSummary;
