@@ -1,9 +1,15 @@
+export type { Alert, AlertRule, AlertSeverity } from "./alerts/alert.ts";
+export type { Notifier } from "./alerts/notifier.ts";
+export { pagerDuty } from "./alerts/notifiers/pager-duty.ts";
+export { slack } from "./alerts/notifiers/slack.ts";
+export { webhook } from "./alerts/notifiers/webhook.ts";
 export { PoolscopeError, type PoolscopeErrorCode } from "./errors.ts";
 export type { HeldConnection, NestedCheckout, PoolscopeEvents, SlowQuery } from "./events.ts";
 export type { AssessedReading, HealthStatus, OverallStatus, PoolStatus } from "./health/assess.ts";
 export type {
   DatabaseHealth,
   HistoryEntry,
+  PoolAlert,
   PoolHealth,
   PoolNumbers,
   SlowQueryEntry,
@@ -14,18 +20,27 @@ export type { Logger } from "./logger.ts";
 export type { HttpHandler } from "./metrics/prometheus.ts";
 export { MILLISECOND_BUCKETS } from "./metrics/semconv.ts";
 export type {
+  AlertOptions,
+  AlertThreshold,
+  ConditionAlert,
+  CountAlert,
+  DeliveryOptions,
   DetailsRule,
   HealthOptions,
   HoldersOptions,
   MetricReaderLike,
+  NotifierOptions,
   OtlpOptions,
   OtlpTemporality,
+  PagerDutyOptions,
   PoolscopeOptions,
   QueryName,
   ShutdownOptions,
+  SlackOptions,
   Thresholds,
-  UsageAlert,
+  WaitingAlert,
   WatchOptions,
+  WebhookOptions,
 } from "./options.ts";
 export { type Poolscope, poolscope } from "./poolscope.ts";
 export type { SlowQueryGroup } from "./queries/slow-groups.ts";

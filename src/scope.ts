@@ -1,6 +1,9 @@
 import type { ResourceMetrics } from "@opentelemetry/sdk-metrics";
-import { ConditionWatcher } from "./alerts/condition-watcher.ts";
-import { UsageWatcher } from "./alerts/usage-watcher.ts";
+import type { Alert } from "./alerts/alert.ts";
+import { AlertEngine } from "./alerts/alert-engine.ts";
+import { Announcer } from "./alerts/announcer.ts";
+import { Deliveries } from "./alerts/deliveries.ts";
+import { rulesFrom } from "./alerts/rules.ts";
 import { integerOption } from "./check.ts";
 import { expected, expectedSecret, PoolscopeError } from "./errors.ts";
 import { EVENT_NAMES, Events, type PoolscopeEvents } from "./events.ts";
@@ -12,6 +15,7 @@ import type { Logger } from "./logger.ts";
 import { HostTelemetry } from "./metrics/host-telemetry.ts";
 import { OwnTelemetry } from "./metrics/own-telemetry.ts";
 import { type HttpHandler, prometheusHandler } from "./metrics/prometheus.ts";
+import { serviceName } from "./metrics/service-name.ts";
 import type { Telemetry } from "./metrics/telemetry.ts";
 import type { HealthOptions, HoldersOptions, ShutdownOptions, WatchOptions } from "./options.ts";
 import type { Poolscope } from "./poolscope.ts";
@@ -51,8 +55,8 @@ export class Scope implements Poolscope {
   readonly #telemetry: Telemetry;
   readonly #readings: MeterReadings;
   readonly #history: History<AssessedReading>;
-  readonly #usage: UsageWatcher;
-  readonly #conditions: ConditionWatcher;
+  readonly #alerts: AlertEngine;
+  readonly #deliveries: Deliveries;
   readonly #events: Events;
   readonly #slowQueries: SlowQueries;
   readonly #queryTools: QueryTools | undefined;
@@ -73,9 +77,11 @@ export class Scope implements Poolscope {
       : new OwnTelemetry(this.#registry, settings.serviceName, settings.otlp, buckets, logger);
     this.#readings = new MeterReadings(this.#telemetry, this.#registry, settings.collectTimeoutMillis);
     this.#history = new History(settings.historySize);
-    this.#usage = new UsageWatcher(settings.usageAlert, logger);
-    this.#conditions = new ConditionWatcher(logger);
     this.#events = new Events(logger);
+    this.#deliveries = new Deliveries(settings.notifiers, logger);
+    if (settings.notifiers.length > 0) this.#telemetry.observeNotifiers(this.#deliveries.counts);
+    const announcer = new Announcer(logger, this.#events, this.#deliveries);
+    this.#alerts = alertEngine(settings, announcer);
     this.#slowQueries = new SlowQueries(logger, this.#events, settings.queries.slowMillis);
     this.#queryTools = queryTools(settings.queries, logger);
     this.#reports = new SpokenReports(logger, this.#events, this.#slowQueries);
@@ -88,8 +94,7 @@ export class Scope implements Poolscope {
     this.#leakLooks = new Sampler(leaks.intervalMillis, look, logger);
     this.#registry.onAdd(({ name }) => {
       this.#history.forget(name);
-      this.#usage.forget(name);
-      this.#conditions.forget(name);
+      this.#alerts.forget(name);
       this.#slowQueries.forget(name);
     });
     this.#sampler = new Sampler(settings.sampleIntervalMillis, () => this.#sample(), logger);
@@ -129,6 +134,7 @@ export class Scope implements Poolscope {
       read: () => this.readings(),
       history: (pool, limit) => this.#history.last(pool, limit),
       slowQueries: (pool, limit) => this.#slowQueries.worst(limit, pool),
+      alerts: (pool) => this.#alerts.list(pool).filter(({ state }) => state === "firing"),
     };
     return healthRouter(cached(source, cacheMillis), details);
   }
@@ -151,6 +157,11 @@ export class Scope implements Poolscope {
 
   slowQueries(limit?: number): SlowQueryGroup[] {
     return this.#slowQueries.worst(integerOption("limit", limit, 10, { min: 1 }));
+  }
+
+  alerts(): Alert[] {
+    this.#alerts.retain(this.#registry.all().map(({ name }) => name));
+    return this.#alerts.list();
   }
 
   async holders(name: string, options?: HoldersOptions): Promise<Holder[]> {
@@ -188,8 +199,7 @@ export class Scope implements Poolscope {
     this.#slowQueries.flush();
     const readings = this.#assess(await this.#readings.sample());
     this.#history.add(readings);
-    this.#usage.look(readings);
-    this.#conditions.look(readings);
+    this.#alerts.look(readings);
   }
 
   #assess(readings: readonly PoolReading[]): AssessedReading[] {
@@ -203,6 +213,8 @@ export class Scope implements Poolscope {
     await this.#sampler.stop();
     await this.#leakLooks.stop();
     this.#eventLoop.stop();
+    this.#alerts.end();
+    const delivered = this.#deliveries.end(timeoutMillis);
     try {
       await this.#telemetry.shutdown(timeoutMillis);
     } catch (error) {
@@ -211,11 +223,19 @@ export class Scope implements Poolscope {
     }
     for (const pool of this.#registry.all()) pool.detach();
     this.#slowQueries.flush(true);
+    await delivered;
   }
 
   #assertRunning(): void {
     if (this.#shutdown) throw new PoolscopeError("POOLSCOPE_SHUT_DOWN", "This scope is shut down");
   }
+}
+
+function alertEngine(settings: Settings, announcer: Announcer): AlertEngine {
+  const { leakAfterMillis, stuckAfterMillis, queries } = settings;
+  const knobs = { leakAfterMillis, stuckAfterMillis, slowQueryMillis: queries.slowMillis };
+  const service = serviceName(settings.serviceName);
+  return new AlertEngine(rulesFrom(settings.alerts, knobs), service, (alert) => announcer.tell(alert));
 }
 
 function queryTools(settings: QuerySettings, logger: Logger): QueryTools | undefined {

@@ -1,4 +1,4 @@
-import type { Attributes, Histogram, MeterProvider } from "@opentelemetry/api";
+import type { Attributes, Histogram, Meter, MeterProvider } from "@opentelemetry/api";
 import type { CollectionResult } from "@opentelemetry/sdk-metrics";
 import type { Logger } from "../logger.ts";
 import type { MetricReaderLike } from "../options.ts";
@@ -9,6 +9,7 @@ import type { PoolRecorders } from "../watch/watch-tools.ts";
 import type { WatchedPool } from "../watch/watched-pool.ts";
 import type { Recorder } from "./histogram.ts";
 import { PoolInstruments } from "./instruments.ts";
+import { type DeliveryCounts, ScopeInstruments } from "./scope-instruments.ts";
 import { type HistogramName, METER_NAME, METRICS } from "./semconv.ts";
 import type { Telemetry } from "./telemetry.ts";
 
@@ -17,8 +18,10 @@ import type { Telemetry } from "./telemetry.ts";
  * Provider and reader stay the application's: they are never shut down from here.
  */
 export class HostTelemetry implements Telemetry {
+  readonly #meter: Meter;
   readonly #reader: MetricReaderLike;
   readonly #instruments: PoolInstruments;
+  #scopeInstruments: ScopeInstruments | undefined;
   readonly #histograms = new Map<HistogramName, Histogram>();
   readonly #logger: Logger;
   #hasComplained = false;
@@ -32,6 +35,7 @@ export class HostTelemetry implements Telemetry {
   ) {
     this.#logger = logger;
     const meter = provider.getMeter(METER_NAME, VERSION);
+    this.#meter = meter;
     this.#reader = reader;
     this.#instruments = new PoolInstruments(meter, registry);
     for (const [key, spec] of Object.entries(METRICS)) {
@@ -75,6 +79,10 @@ export class HostTelemetry implements Telemetry {
     };
   }
 
+  observeNotifiers(notifiers: readonly DeliveryCounts[]): void {
+    this.#scopeInstruments = new ScopeInstruments(this.#meter, notifiers);
+  }
+
   collect(timeoutMillis: number): Promise<CollectionResult> {
     return this.#reader.collect({ timeoutMillis }) as Promise<CollectionResult>;
   }
@@ -94,5 +102,6 @@ export class HostTelemetry implements Telemetry {
 
   async shutdown(): Promise<void> {
     this.#instruments.remove();
+    this.#scopeInstruments?.remove();
   }
 }

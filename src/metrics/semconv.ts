@@ -332,4 +332,34 @@ export const METRICS: Readonly<Record<ObservableName, MetricSpec> & Record<Histo
   },
 };
 
+export type ScopeMetricName = "alertsSent" | "alertsFailed" | "alertsDropped";
+
+export const ATTR_NOTIFIER = "notifier";
+
+/** What is not of one pool: these carry no attributes but their own. */
+export const SCOPE_METRICS: Readonly<Record<ScopeMetricName, MetricSpec>> = {
+  alertsSent: {
+    name: "poolscope.alerts.sent",
+    kind: "counter",
+    unit: "{message}",
+    description: "Messages about alerts that the notifier's receiver accepted.",
+    attributes: [ATTR_NOTIFIER],
+  },
+  alertsFailed: {
+    name: "poolscope.alerts.failed",
+    kind: "counter",
+    unit: "{message}",
+    description: "Messages about alerts that were given up after the last attempt.",
+    attributes: [ATTR_NOTIFIER],
+  },
+  alertsDropped: {
+    name: "poolscope.alerts.dropped",
+    kind: "counter",
+    unit: "{message}",
+    description:
+      "Messages about alerts that were dropped unsent: the queue was full, or the scope shut down.",
+    attributes: [ATTR_NOTIFIER],
+  },
+};
+
 export const METER_NAME = "poolscope";
