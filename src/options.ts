@@ -141,8 +141,7 @@ export interface AlertOptions {
   /** Suspected leaks, 1 or more. @default `{ enter: 1, leave: 1, forMillis: 0 }` */
   leaks?: AlertThreshold | false | undefined;
   /**
-   * Failed attempts to connect, 1 or more. Left to `down`, where that is not switched off, while the last attempt
-   * failed.
+   * Failed attempts to connect, 1 or more; without those of outages that `down` tells of.
    *
    * @default `{ enter: 3, leave: 1, forMillis: 0, windowMillis: 60000 }`
    */

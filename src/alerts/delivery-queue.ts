@@ -1,10 +1,9 @@
 import { setTimeout as delay } from "node:timers/promises";
 import pRetry from "p-retry";
-import { errorClass, errorCode } from "../error-type.ts";
 import type { Logger } from "../logger.ts";
 import type { DeliveryCounts } from "../metrics/scope-instruments.ts";
 import { type Alert, SEVERITIES } from "./alert.ts";
-import { DeliveryFailure } from "./notifier.ts";
+import { DeliveryFailure, failureOf } from "./notifier.ts";
 import type { NotifierSettings } from "./notifier-settings.ts";
 
 /**
@@ -170,15 +169,4 @@ function isSame(a: Alert, b: Alert): boolean {
 
 function messages(count: number): string {
   return count === 1 ? "1 alert" : `${count} alerts`;
-}
-
-/** Of errors that are not ours the text is not repeated: it may quote a URL or a header. */
-function failureOf(error: unknown): DeliveryFailure {
-  if (error instanceof DeliveryFailure) return error;
-  const { isFinal, retryAfterMillis, cause } = (error ?? {}) as Record<string, unknown>;
-  return new DeliveryFailure(errorCode(error) ?? errorCode(cause) ?? errorClass(error), {
-    isFinal: isFinal === true,
-    retryAfterMillis:
-      typeof retryAfterMillis === "number" && retryAfterMillis > 0 ? retryAfterMillis : undefined,
-  });
 }

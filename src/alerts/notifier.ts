@@ -1,3 +1,4 @@
+import { errorClass, errorCode } from "../error-type.ts";
 import type { DeliveryOptions } from "../options.ts";
 import type { Alert, AlertSeverity } from "./alert.ts";
 
@@ -39,4 +40,15 @@ export class DeliveryFailure extends Error {
 interface DeliveryHints {
   readonly isFinal: boolean;
   readonly retryAfterMillis: number | undefined;
+}
+
+/** Of errors that are not ours the text is not repeated: it may quote a URL or a header. */
+export function failureOf(error: unknown): DeliveryFailure {
+  if (error instanceof DeliveryFailure) return error;
+  const { isFinal, retryAfterMillis, cause } = (error ?? {}) as Record<string, unknown>;
+  return new DeliveryFailure(errorCode(error) ?? errorCode(cause) ?? errorClass(error), {
+    isFinal: isFinal === true,
+    retryAfterMillis:
+      typeof retryAfterMillis === "number" && retryAfterMillis > 0 ? retryAfterMillis : undefined,
+  });
 }

@@ -4,6 +4,7 @@ import type { PoolReading } from "../readings/pool-reading.ts";
 import type { AlertRule, AlertSeverity } from "./alert.ts";
 import type { AlertSettings, CountLimits, Limits } from "./alert-settings.ts";
 import { CountWindow } from "./count-window.ts";
+import { UnexplainedFailures } from "./unexplained-failures.ts";
 
 /** Measures one pool from one sample to the next. Undefined: this sample cannot tell, and nothing changes. */
 export type Meter = (reading: AssessedReading, at: number) => number | undefined;
@@ -41,7 +42,7 @@ export function rulesFrom(settings: AlertSettings, knobs: Knobs): Rule[] {
     stuck && stuckRule(stuck, knobs.stuckAfterMillis / 1000),
     eventLoop && eventLoopRule(eventLoop),
     timeouts && timeoutsRule(timeouts),
-    connectFailures && connectFailuresRule(connectFailures, down !== undefined),
+    connectFailures && connectFailuresRule(connectFailures, down),
     usage && usageRule(usage),
     overflow && overflowRule(overflow),
     waiting && waitingRule(waiting),
@@ -123,18 +124,20 @@ function leaksRule(limits: Limits, leakAfterMillis: number): Rule {
   };
 }
 
-/** While the last attempt failed it is `down` that speaks, where that is switched on: one outage, one alert. */
-function connectFailuresRule(limits: CountLimits, isDownTold: boolean): Rule {
+/** @param down Undefined: it is switched off, and no failure is told by it */
+function connectFailuresRule(limits: CountLimits, down: Limits | undefined): Rule {
   const within = inWindow(limits);
   return {
     ...limits,
     name: "connectFailures",
     severity: "error",
     meter: () => {
-      const count = counting(limits, ({ connectFailures }) => connectFailures);
+      if (!down) return counting(limits, ({ connectFailures }) => connectFailures);
+      const failures = new UnexplainedFailures(down.forMillis);
+      const window = new CountWindow(limits.windowMillis);
       return (reading, at) => {
-        const value = count(reading, at);
-        return isDownTold && reading.connectFailing !== undefined ? undefined : value;
+        const count = failures.count(reading, at);
+        return count === undefined ? undefined : window.grow(at, count);
       };
     },
     entered: (reading, value) =>

@@ -234,17 +234,31 @@ test("while the event loop is blocked, waits and stuck pools are as they were", 
   expect(said(sample({}))).toEqual(["stuck resolved", "eventLoop resolved"]);
 });
 
-test("one outage is one alert: failed attempts are left to `down`, unless that is switched off", () => {
-  const failing = (connectFailures: number): ReadingParts => ({
-    condition: "server_unreachable",
-    connectFailing: "refused",
-    connectFailures,
-  });
+const failing = (connectFailures: number): ReadingParts => ({
+  condition: "server_unreachable",
+  connectFailing: "refused",
+  connectFailures,
+});
+
+test("one outage is one alert: its failed attempts are not told again, unless `down` is switched off", () => {
   const both = stage();
   for (const count of [5, 10, 15]) both.sample(failing(count));
   expect(said(both.told)).toEqual(["down firing"]);
+  expect(said(both.sample({ connectFailures: 17 }))).toEqual(["down resolved"]);
+  expect(both.sample({ connectFailures: 19 })).toEqual([]);
+  expect(said(both.sample({ connectFailures: 20 }))).toEqual(["connectFailures firing"]);
   const one = stage({ down: false });
   expect(said(one.sample(failing(5)))).toEqual(["connectFailures firing"]);
+});
+
+test("attempts that fail for shorter than `down` needs add up", () => {
+  const { sample } = stage();
+  for (const count of [1, 2]) {
+    expect(sample(failing(count))).toEqual([]);
+    expect(sample({ connectFailures: count })).toEqual([]);
+  }
+  sample(failing(3));
+  expect(said(sample({ connectFailures: 3 }))).toEqual(["connectFailures firing"]);
 });
 
 test("a rule that is switched off says nothing", () => {

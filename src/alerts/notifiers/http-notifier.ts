@@ -3,7 +3,7 @@ import { objectOption } from "../../check.ts";
 import { expectedSecret } from "../../errors.ts";
 import type { NotifierOptions } from "../../options.ts";
 import type { Alert, AlertSeverity } from "../alert.ts";
-import { DeliveryFailure, type Notifier } from "../notifier.ts";
+import { DeliveryFailure, failureOf, type Notifier } from "../notifier.ts";
 import {
   DELIVERY_KEYS,
   type DeliverySettings,
@@ -48,6 +48,9 @@ export class HttpNotifier implements Notifier {
         // Elsewhere the secrets are nobody's.
         redirect: "manual",
         signal,
+      }).catch((error: unknown) => {
+        // Its text and cause may name the host.
+        throw failureOf(error);
       }),
     );
     // What it says does not matter, and it may never end.
