@@ -2,7 +2,7 @@ import { createServer, type IncomingHttpHeaders, type ServerResponse } from "nod
 import { type AddressInfo, createServer as createTcpServer, type Server, type Socket } from "node:net";
 import { afterEach } from "vitest";
 
-export interface ReceivedMessage {
+interface ReceivedMessage {
   readonly at: number;
   readonly method: string;
   readonly path: string;
