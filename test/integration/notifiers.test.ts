@@ -1,6 +1,16 @@
+import { AsyncLocalStorage } from "node:async_hooks";
 import { spawn } from "node:child_process";
+import { subscribe, unsubscribe } from "node:diagnostics_channel";
 import { once } from "node:events";
 import { inspect } from "node:util";
+import {
+  type Context,
+  type ContextManager,
+  context,
+  createContextKey,
+  ROOT_CONTEXT,
+} from "@opentelemetry/api";
+import { MeterProvider, MetricReader } from "@opentelemetry/sdk-metrics";
 import express from "express";
 import type pg from "pg";
 import request from "supertest";
@@ -33,6 +43,11 @@ const SWIFT: DeliveryOptions = {
   timeoutMillis: 2_000,
   retries: 3,
 };
+
+class TestReader extends MetricReader {
+  protected override async onForceFlush(): Promise<void> {}
+  protected override async onShutdown(): Promise<void> {}
+}
 
 /** A scope whose pool of one connection is an alert as soon as that is held. */
 function stage(notifiers: Notifier[], options: PoolscopeOptions = {}, name = "orders") {
@@ -474,6 +489,48 @@ test("secrets are nowhere: logs, errors, JSON, inspection, metrics, health", asy
 function inspectAll(value: unknown): string {
   return inspect(value, { depth: Number.POSITIVE_INFINITY, showHidden: true, maxStringLength: null });
 }
+
+test("requests to receivers are no part of the application's traces", async () => {
+  const flows = new AsyncLocalStorage<Context>();
+  const manager: ContextManager = {
+    active: () => flows.getStore() ?? ROOT_CONTEXT,
+    with: (context, run, self, ...args) => flows.run(context, () => run.call(self as never, ...args)),
+    bind: (_context, target) => target,
+    enable: () => manager,
+    disable: () => manager,
+  };
+  expect(context.setGlobalContextManager(manager)).toBe(true);
+  const suppressed: unknown[] = [];
+  // What isTracingSuppressed() of @opentelemetry/core looks at.
+  const key = createContextKey("OpenTelemetry SDK Context Key SUPPRESS_TRACING");
+  const look = () => void suppressed.push(context.active().getValue(key));
+  subscribe("undici:request:create", look);
+  try {
+    const receiver = await startReceiver();
+    const { fire } = stage([slack(receiver.origin, SWIFT)]);
+    await fire();
+    await until(() => receiver.received.length === 1);
+    expect(suppressed).toEqual([true]);
+  } finally {
+    unsubscribe("undici:request:create", look);
+    context.disable();
+  }
+});
+
+test("the counts are in the application's own provider too", async () => {
+  const receiver = await startReceiver();
+  const reader = new TestReader();
+  const meterProvider = new MeterProvider({ readers: [reader] });
+  const { fire, counts } = stage([webhook(receiver.origin)], {
+    meterProvider,
+    reader,
+    serviceName: undefined,
+  });
+  const mend = await fire();
+  await mend();
+  await until(async () => (await counts("webhook")).sent === 2);
+  expect(receiver.received[0]?.body).not.toHaveProperty("service");
+});
 
 test("a process ends by itself, whatever still waits to be sent", async () => {
   const receiver = await startReceiver(status(503, { "Retry-After": "60" }));
