@@ -30,7 +30,7 @@ const config: ViteUserConfig = defineConfig({
           ...shared,
           name: "express-4",
           env: { EXPRESS_MAJOR: "4" },
-          include: ["test/health/**/*.test.ts"],
+          include: ["test/{health,middleware}/**/*.test.ts"],
         },
       },
     ],

@@ -1,11 +1,14 @@
 /** `npm run bench` runs every bench, `npm run bench -- <name>` one. */
 import { cpus } from "node:os";
 import { hookOverhead } from "./hook-overhead.ts";
+import { peerInstrumentationPg } from "./peers/instrumentation-pg.ts";
 import { queryOverhead } from "./query-overhead.ts";
 
 const benches: Record<string, () => Promise<void>> = {
   "hook-overhead": hookOverhead,
   "query-overhead": queryOverhead,
+  // Last, because it patches pg for a while.
+  peers: peerInstrumentationPg,
 };
 
 const wanted = process.argv.slice(2);

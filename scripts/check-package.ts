@@ -27,7 +27,7 @@ const CONSUMERS: readonly Consumer[] = [
 ];
 
 /** To raise it is a decision, made in the commit that needs it. */
-const BUDGET_BYTES = 100_000;
+const BUDGET_BYTES = 160_000;
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 const bin = (name: string) => path.join(root, "node_modules", ".bin", name);

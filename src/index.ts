@@ -19,6 +19,7 @@ export type { Condition, Diagnosis } from "./health/diagnose.ts";
 export type { Logger } from "./logger.ts";
 export type { HttpHandler } from "./metrics/prometheus.ts";
 export { MILLISECOND_BUCKETS } from "./metrics/semconv.ts";
+export { poolscopeViews } from "./metrics/views.ts";
 export type {
   AlertOptions,
   AlertThreshold,
@@ -35,9 +36,14 @@ export type {
   PagerDutyOptions,
   PoolscopeOptions,
   QueryName,
+  QuerySource,
+  RouteRule,
+  RoutesOptions,
+  ServerTimingRule,
   ShutdownOptions,
   SlackOptions,
   Thresholds,
+  ViewsOptions,
   WaitingAlert,
   WatchOptions,
   WebhookOptions,

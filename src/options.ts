@@ -88,7 +88,7 @@ export interface PoolscopeOptions {
    *
    * @default "poolscope"
    */
-  queries?: "poolscope" | "instrumentation-pg" | "off" | undefined;
+  queries?: QuerySource | undefined;
   /** Milliseconds from which a query counts as slow, 1 or more; 0: none does. @default 1000 */
   slowQueryMillis?: number | undefined;
   /**
@@ -108,6 +108,9 @@ export interface PoolscopeOptions {
    */
   queryDurationBuckets?: readonly number[] | undefined;
 }
+
+/** Who measures the queries, see {@link PoolscopeOptions.queries}. */
+export type QuerySource = "poolscope" | "instrumentation-pg" | "off";
 
 /** Where a pool's status changes. Both in (0, 1], `warning` below `critical`. */
 export interface Thresholds {
@@ -294,6 +297,34 @@ export interface HealthOptions {
 /** Whether this request may see details. */
 export type DetailsRule = (request: IncomingMessage) => boolean | Promise<boolean>;
 
+/** Options of `scope.routes()`. */
+export interface RoutesOptions {
+  /**
+   * The route of a request, instead of the pattern Express matched; where it returns undefined the pattern is taken.
+   * Called with each route that matches, and before one does for each checkout and query, so it has to be quick. Put
+   * nothing into it that differs from request to request.
+   *
+   * @default none
+   */
+  route?: RouteRule | undefined;
+  /** Different routes kept apart, of all the scope's middleware together, 1 to 1000; the rest is `_OTHER`. @default 200 */
+  maxRoutes?: number | undefined;
+  /**
+   * Adds the header `Server-Timing: db;dur=…, pool;dur=…` to responses: milliseconds of queries, and of waiting for
+   * connections, that have ended when the headers are written. It tells clients how long the database took. A function is
+   * asked at that moment; what it throws, or anything but `true`, adds none.
+   *
+   * @default false
+   */
+  serverTiming?: boolean | ServerTimingRule | undefined;
+}
+
+/** @returns The route, or undefined for the pattern Express matched */
+export type RouteRule = (request: IncomingMessage) => string | undefined;
+
+/** Whether the response to this request may have a `Server-Timing`. */
+export type ServerTimingRule = (request: IncomingMessage) => boolean;
+
 /** Options of `scope.holders()`. */
 export interface HoldersOptions {
   /** Ask the server too, by a short-lived connection of poolscope's own, what each backend does. @default false */
@@ -304,6 +335,12 @@ export interface HoldersOptions {
 export interface ShutdownOptions {
   /** Milliseconds the last export, and at the same time the last messages of notifiers, may take, 1 or more. @default 5000 */
   timeoutMillis?: number | undefined;
+}
+
+/** Options of `poolscopeViews()`. */
+export interface ViewsOptions {
+  /** What `poolscope()` was given. With `"off"` the durations of the instrumentation are kept. @default "poolscope" */
+  queries?: QuerySource | undefined;
 }
 
 /** What poolscope needs of a `MetricReader`. Those of `@opentelemetry/sdk-metrics` 2.x and 3.x fit. */

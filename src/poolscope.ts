@@ -6,6 +6,7 @@ import type {
   HealthOptions,
   HoldersOptions,
   PoolscopeOptions,
+  RoutesOptions,
   ShutdownOptions,
   WatchOptions,
 } from "./options.ts";
@@ -28,6 +29,13 @@ export interface Poolscope extends AsyncDisposable {
   watch(pool: PgPool, options?: WatchOptions): PoolWatch;
   /** An Express router that serves `/`, `/database`, `/database/:pool` and `/live` as JSON. Express 4 and 5. */
   health(options?: HealthOptions): HttpHandler;
+  /**
+   * Express middleware that measures by route (`http.route`) how long requests wait for connections, hold them and
+   * query. Goes before the routes and whatever else uses a pool. Express 4 and 5. See docs/routes.md.
+   *
+   * @throws PoolscopeError `POOLSCOPE_INVALID_OPTION`
+   */
+  routes(options?: RoutesOptions): HttpHandler;
   /** A handler that serves the metrics as Prometheus text. */
   metrics(): HttpHandler;
   /**

@@ -12,14 +12,24 @@ import { cached } from "./health/cached-source.ts";
 import type { DatabaseSource } from "./health/database.ts";
 import { healthRouter } from "./health/router.ts";
 import type { Logger } from "./logger.ts";
+import { DoubleCounting } from "./metrics/double-counting.ts";
 import { HostTelemetry } from "./metrics/host-telemetry.ts";
 import { OwnTelemetry } from "./metrics/own-telemetry.ts";
 import { type HttpHandler, prometheusHandler } from "./metrics/prometheus.ts";
 import { serviceName } from "./metrics/service-name.ts";
 import type { Telemetry } from "./metrics/telemetry.ts";
-import type { HealthOptions, HoldersOptions, ShutdownOptions, WatchOptions } from "./options.ts";
+import { Routes } from "./middleware/routes.ts";
+import type {
+  HealthOptions,
+  HoldersOptions,
+  RoutesOptions,
+  ShutdownOptions,
+  WatchOptions,
+} from "./options.ts";
 import type { Poolscope } from "./poolscope.ts";
+import { InstrumentationPg } from "./queries/instrumentation-pg.ts";
 import type { QueryTools } from "./queries/pool-queries.ts";
+import { hookQueries } from "./queries/query-hooks.ts";
 import { QueryNames } from "./queries/query-names.ts";
 import type { SlowQueryGroup } from "./queries/slow-groups.ts";
 import { SlowQueries } from "./queries/slow-queries.ts";
@@ -35,10 +45,12 @@ import {
   type QuerySettings,
   resolveHealthOptions,
   resolveHoldersOptions,
+  resolveRoutesOptions,
   resolveShutdownOptions,
   resolveWatchOptions,
   type Settings,
 } from "./settings.ts";
+import { Callers } from "./watch/callers.ts";
 import { LeakDetector } from "./watch/leak-detector.ts";
 import { type NestedCheckouts, noNestedCheckouts, TrackedNesting } from "./watch/nested-checkouts.ts";
 import { isPool, type PgPool } from "./watch/pg-types.ts";
@@ -59,9 +71,12 @@ export class Scope implements Poolscope {
   readonly #deliveries: Deliveries;
   readonly #events: Events;
   readonly #slowQueries: SlowQueries;
+  readonly #instrumentation: InstrumentationPg | undefined;
   readonly #queryTools: QueryTools | undefined;
   readonly #reports: SpokenReports;
   readonly #nesting: NestedCheckouts;
+  readonly #callers = new Callers();
+  readonly #routes: Routes;
   readonly #eventLoop: EventLoopDelay;
   readonly #budget: BudgetCheck;
   readonly #leakLooks: Sampler;
@@ -71,9 +86,20 @@ export class Scope implements Poolscope {
   constructor(settings: Settings) {
     const { host, logger } = settings;
     this.#settings = settings;
+    // First, because it may refuse.
+    if (settings.queries.source === "instrumentation-pg") {
+      this.#instrumentation = new InstrumentationPg(this.#callers);
+    }
     const buckets = settings.queries.durationBuckets;
     this.#telemetry = host
-      ? new HostTelemetry(this.#registry, host.meterProvider, host.reader, buckets, logger)
+      ? new HostTelemetry(
+          this.#registry,
+          host.meterProvider,
+          host.reader,
+          buckets,
+          logger,
+          new DoubleCounting(logger, settings.queries.source),
+        )
       : new OwnTelemetry(this.#registry, settings.serviceName, settings.otlp, buckets, logger);
     this.#readings = new MeterReadings(this.#telemetry, this.#registry, settings.collectTimeoutMillis);
     this.#history = new History(settings.historySize);
@@ -83,7 +109,9 @@ export class Scope implements Poolscope {
     const announcer = new Announcer(logger, this.#events, this.#deliveries);
     this.#alerts = alertEngine(settings, announcer);
     this.#slowQueries = new SlowQueries(logger, this.#events, settings.queries.slowMillis);
-    this.#queryTools = queryTools(settings.queries, logger);
+    const follow: QueryTools["follow"] = (client, queries) => hookQueries(client, queries, this.#callers);
+    this.#queryTools = queryTools(settings.queries, logger, this.#instrumentation?.follow ?? follow);
+    this.#routes = new Routes(this.#callers, this.#queryTools !== undefined, logger);
     this.#reports = new SpokenReports(logger, this.#events, this.#slowQueries);
     this.#nesting = settings.looksForNesting ? new TrackedNesting() : noNestedCheckouts;
     // Without samples no window would ever close, and one block of the loop be told for ever.
@@ -117,10 +145,12 @@ export class Scope implements Poolscope {
       );
     }
     const identity = poolIdentity(pool, name, attributes, (taken) => this.#registry.get(taken) !== undefined);
+    this.#instrumentation?.patchClientsOf(pool);
     const watched = new WatchedPool(pool, identity.name, identity.attributes, poolSize, {
       recorders: this.#telemetry.recorders(identity.attributes),
       reports: this.#reports,
       nesting: this.#nesting,
+      callers: this.#callers,
       queries: this.#queryTools,
       notesSites: this.#settings.leakAfterMillis > 0 || this.#settings.looksForNesting,
     });
@@ -137,6 +167,10 @@ export class Scope implements Poolscope {
       alerts: (pool) => this.#alerts.list(pool).filter(({ state }) => state === "firing"),
     };
     return healthRouter(cached(source, cacheMillis), details);
+  }
+
+  routes(options?: RoutesOptions): HttpHandler {
+    return this.#routes.middleware(resolveRoutesOptions(options));
   }
 
   metrics(): HttpHandler {
@@ -222,6 +256,7 @@ export class Scope implements Poolscope {
       this.#settings.logger.warn(`poolscope - the last export did not succeed: ${reason}`);
     }
     for (const pool of this.#registry.all()) pool.detach();
+    this.#instrumentation?.stop();
     this.#slowQueries.flush(true);
     await delivered;
   }
@@ -238,10 +273,15 @@ function alertEngine(settings: Settings, announcer: Announcer): AlertEngine {
   return new AlertEngine(rulesFrom(settings.alerts, knobs), service, (alert) => announcer.tell(alert));
 }
 
-function queryTools(settings: QuerySettings, logger: Logger): QueryTools | undefined {
+function queryTools(
+  settings: QuerySettings,
+  logger: Logger,
+  follow: QueryTools["follow"],
+): QueryTools | undefined {
   if (settings.source === "off") return undefined;
   return {
     names: new QueryNames(settings.nameOf, settings.maxNames, logger),
+    follow,
     slowSeconds: settings.slowMillis === 0 ? Number.POSITIVE_INFINITY : settings.slowMillis / 1000,
   };
 }

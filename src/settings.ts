@@ -21,8 +21,13 @@ import type {
   MetricReaderLike,
   PoolscopeOptions,
   QueryName,
+  QuerySource,
+  RouteRule,
+  RoutesOptions,
+  ServerTimingRule,
   ShutdownOptions,
   Thresholds,
+  ViewsOptions,
   WatchOptions,
 } from "./options.ts";
 
@@ -48,7 +53,7 @@ export interface Settings {
 }
 
 export interface QuerySettings {
-  readonly source: "poolscope" | "instrumentation-pg" | "off";
+  readonly source: QuerySource;
   /** 0: no query is slow. */
   readonly slowMillis: number;
   readonly nameOf: QueryName | undefined;
@@ -64,6 +69,12 @@ export interface ThresholdSettings {
 export interface HealthSettings {
   readonly cacheMillis: number;
   readonly details: DetailsRule;
+}
+
+export interface RoutesSettings {
+  readonly route: RouteRule | undefined;
+  readonly maxRoutes: number;
+  readonly serverTiming: boolean | ServerTimingRule;
 }
 
 export interface WatchSettings {
@@ -148,6 +159,17 @@ export function resolveHealthOptions(given: unknown): HealthSettings {
   };
 }
 
+export function resolveRoutesOptions(given: unknown): RoutesSettings {
+  const options = objectOption<RoutesOptions>("options", given, ["route", "maxRoutes", "serverTiming"]);
+  const { route, serverTiming = false } = options;
+  if (route !== undefined && typeof route !== "function") throw expected("route", "a function", route);
+  if (typeof serverTiming !== "boolean" && typeof serverTiming !== "function") {
+    throw expected("serverTiming", "true, false or a function", serverTiming);
+  }
+  const maxRoutes = integerOption("maxRoutes", options.maxRoutes, 200, { min: 1, max: 1_000 });
+  return { route, maxRoutes, serverTiming };
+}
+
 export function resolveHoldersOptions(given: unknown): { readonly joinServer: boolean } {
   const { joinServer = false } = objectOption<HoldersOptions>("options", given, ["joinServer"]);
   if (typeof joinServer === "boolean") return { joinServer };
@@ -159,11 +181,19 @@ export function resolveShutdownOptions(given: unknown): { readonly timeoutMillis
   return { timeoutMillis: integerOption("timeoutMillis", options.timeoutMillis, 5_000, { min: 1 }) };
 }
 
+export function resolveViewsOptions(given: unknown): { readonly queries: QuerySource } {
+  const { queries } = objectOption<ViewsOptions>("options", given, ["queries"]);
+  return { queries: resolveQuerySource(queries) };
+}
+
+function resolveQuerySource(given: QuerySource = "poolscope"): QuerySource {
+  if (["poolscope", "instrumentation-pg", "off"].includes(given)) return given;
+  throw expected("queries", '"poolscope", "instrumentation-pg" or "off"', given);
+}
+
 function resolveQueries(options: PoolscopeOptions): QuerySettings {
-  const { queries: source = "poolscope", queryName: nameOf } = options;
-  if (!["poolscope", "instrumentation-pg", "off"].includes(source)) {
-    throw expected("queries", '"poolscope", "instrumentation-pg" or "off"', source);
-  }
+  const { queryName: nameOf } = options;
+  const source = resolveQuerySource(options.queries);
   if (nameOf !== undefined && typeof nameOf !== "function") throw expected("queryName", "a function", nameOf);
   return {
     source,

@@ -12,6 +12,7 @@ import {
   PoolscopeError,
   type PoolWatch,
   poolscope,
+  poolscopeViews,
   type UnknownHealth,
 } from "poolscope";
 
@@ -44,7 +45,8 @@ export function withHost(): string | undefined {
   const exporter = new InMemoryMetricExporter(AggregationTemporality.CUMULATIVE);
   const reader = new PeriodicExportingMetricReader({ exporter });
   try {
-    poolscope({ meterProvider: new MeterProvider({ readers: [reader] }), reader });
+    const meterProvider = new MeterProvider({ readers: [reader], views: [...poolscopeViews()] });
+    poolscope({ meterProvider, reader });
   } catch (error) {
     if (error instanceof PoolscopeError) return error.code;
   }

@@ -7,10 +7,11 @@ import type { PoolState } from "../watch/pool-state.ts";
 import type { PoolRegistry } from "../watch/registry.ts";
 import type { PoolRecorders } from "../watch/watch-tools.ts";
 import type { WatchedPool } from "../watch/watched-pool.ts";
+import type { DoubleCounting } from "./double-counting.ts";
 import type { Recorder } from "./histogram.ts";
 import { PoolInstruments } from "./instruments.ts";
 import { type DeliveryCounts, ScopeInstruments } from "./scope-instruments.ts";
-import { type HistogramName, METER_NAME, METRICS } from "./semconv.ts";
+import { type HistogramName, METER_NAME, METRICS, QUERY_TIMES } from "./semconv.ts";
 import type { Telemetry } from "./telemetry.ts";
 
 /**
@@ -24,6 +25,7 @@ export class HostTelemetry implements Telemetry {
   #scopeInstruments: ScopeInstruments | undefined;
   readonly #histograms = new Map<HistogramName, Histogram>();
   readonly #logger: Logger;
+  readonly #doubleCounting: DoubleCounting;
   #hasComplained = false;
 
   constructor(
@@ -32,8 +34,10 @@ export class HostTelemetry implements Telemetry {
     reader: MetricReaderLike,
     queryBuckets: readonly number[] | undefined,
     logger: Logger,
+    doubleCounting: DoubleCounting,
   ) {
     this.#logger = logger;
+    this.#doubleCounting = doubleCounting;
     const meter = provider.getMeter(METER_NAME, VERSION);
     this.#meter = meter;
     this.#reader = reader;
@@ -41,7 +45,7 @@ export class HostTelemetry implements Telemetry {
     for (const [key, spec] of Object.entries(METRICS)) {
       if (!("boundaries" in spec)) continue;
       const { name, unit, description } = spec;
-      const boundaries = (key === "queryDuration" && queryBuckets) || spec.boundaries;
+      const boundaries = (QUERY_TIMES.includes(key) && queryBuckets) || spec.boundaries;
       const advice = { explicitBucketBoundaries: [...boundaries] };
       const histogram = meter.createHistogram(name, { unit, description, advice });
       this.#histograms.set(key as HistogramName, histogram);
@@ -83,8 +87,10 @@ export class HostTelemetry implements Telemetry {
     this.#scopeInstruments = new ScopeInstruments(this.#meter, notifiers);
   }
 
-  collect(timeoutMillis: number): Promise<CollectionResult> {
-    return this.#reader.collect({ timeoutMillis }) as Promise<CollectionResult>;
+  async collect(timeoutMillis: number): Promise<CollectionResult> {
+    const result = (await this.#reader.collect({ timeoutMillis })) as CollectionResult;
+    this.#doubleCounting.look(result.resourceMetrics);
+    return result;
   }
 
   /** Errors may come from callbacks of the application. Ours are fresh when our callback ran to its end. */

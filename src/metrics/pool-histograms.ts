@@ -1,7 +1,7 @@
 import type { Attributes } from "@opentelemetry/api";
 import type { PoolRecorders } from "../watch/watch-tools.ts";
 import { BucketHistogram, type Recorder } from "./histogram.ts";
-import { type HistogramName, METRICS } from "./semconv.ts";
+import { type HistogramName, METRICS, QUERY_TIMES } from "./semconv.ts";
 
 /** One series: a histogram and its labels. */
 export interface HistogramSeries {
@@ -31,7 +31,7 @@ export class PoolHistograms implements PoolRecorders {
   }
 
   make(metric: HistogramName, labels: Attributes): Recorder {
-    const boundaries = metric === "queryDuration" ? this.#queryBuckets : METRICS[metric].boundaries;
+    const boundaries = QUERY_TIMES.includes(metric) ? this.#queryBuckets : METRICS[metric].boundaries;
     const histogram = new BucketHistogram(boundaries);
     this.series.push({ metric, attributes: { ...this.#attributes, ...labels }, histogram });
     return histogram;

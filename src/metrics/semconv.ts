@@ -56,7 +56,10 @@ export type HistogramName =
   | "createTime"
   | "reuse"
   | "queryDuration"
-  | "returnedRows";
+  | "returnedRows"
+  | "routeWaitTime"
+  | "routeUseTime"
+  | "routeQueryTime";
 
 export const ATTR_POOL_NAME = "db.client.connection.pool.name";
 export const ATTR_STATE = "db.client.connection.state";
@@ -70,6 +73,7 @@ export const ATTR_REASON = "reason";
 export const ATTR_OPERATION_NAME = "db.operation.name";
 export const ATTR_QUERY_SUMMARY = "db.query.summary";
 export const ATTR_STATUS_CODE = "db.response.status_code";
+export const ATTR_HTTP_ROUTE = "http.route";
 
 export const STATE_IDLE = "idle";
 export const STATE_USED = "used";
@@ -88,6 +92,7 @@ export const OWN_ATTRIBUTES: readonly string[] = [
   ATTR_OPERATION_NAME,
   ATTR_QUERY_SUMMARY,
   ATTR_STATUS_CODE,
+  ATTR_HTTP_ROUTE,
 ];
 
 // From 0.5 ms, where an idle client is handed out, to the 30 s at which callers commonly give up.
@@ -330,7 +335,37 @@ export const METRICS: Readonly<Record<ObservableName, MetricSpec> & Record<Histo
     unit: "{query}",
     description: "Queries that took longer than `slowQueryMillis`.",
   },
+  routeWaitTime: {
+    name: "poolscope.route.wait_time",
+    kind: "histogram",
+    unit: "s",
+    description:
+      "Time a request to this route waited for a connection, dial included; one for each connection. With `scope.routes()`.",
+    attributes: [ATTR_HTTP_ROUTE],
+    boundaries: WAIT_SECONDS,
+  },
+  routeUseTime: {
+    name: "poolscope.route.use_time",
+    kind: "histogram",
+    unit: "s",
+    description:
+      "Time a request to this route held a connection until it was released. With `scope.routes()`.",
+    attributes: [ATTR_HTTP_ROUTE],
+    boundaries: USE_SECONDS,
+  },
+  routeQueryTime: {
+    name: "poolscope.route.query_time",
+    kind: "histogram",
+    unit: "s",
+    description:
+      "Duration of each query of a request to this route, as in `db.client.operation.duration`. With `scope.routes()`.",
+    attributes: [ATTR_HTTP_ROUTE],
+    boundaries: QUERY_SECONDS,
+  },
 };
+
+/** Histograms of query durations: `queryDurationBuckets` is for them. */
+export const QUERY_TIMES: readonly string[] = ["queryDuration", "routeQueryTime"] satisfies HistogramName[];
 
 export type ScopeMetricName = "alertsSent" | "alertsFailed" | "alertsDropped";
 
@@ -363,3 +398,8 @@ export const SCOPE_METRICS: Readonly<Record<ScopeMetricName, MetricSpec>> = {
 };
 
 export const METER_NAME = "poolscope";
+
+/** The meter, and the tracer, of the official instrumentation: its package's name. */
+export const INSTRUMENTATION_NAME = "@opentelemetry/instrumentation-pg";
+/** What the names of all pool metrics of the conventions begin with. */
+export const POOL_METRICS = "db.client.connection.";

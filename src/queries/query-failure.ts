@@ -1,4 +1,4 @@
-import { errorClass, errorCode, errorMessage } from "../error-type.ts";
+import { errorClass, errorCode, errorMessage, OTHER_ERROR_TYPE } from "../error-type.ts";
 
 const QUERY_TIMEOUT = "query_timeout";
 const CONNECTION_LOST = "connection_lost";
@@ -21,13 +21,35 @@ const TYPES_BY_MESSAGE: ReadonlyMap<string | undefined, string> = new Map([
   ["Client was closed and is not queryable", CONNECTION_LOST],
 ]);
 
-/** SQLSTATE, else Node's error code, else poolscope's own word, else the error's class. */
-export function queryErrorType(error: unknown): string {
-  return errorCode(error) ?? TYPES_BY_MESSAGE.get(errorMessage(error)) ?? errorClass(error);
+/** Why a query failed, as its labels tell it. */
+export interface QueryFailure {
+  /** SQLSTATE, else Node's error code, else poolscope's own word, else the error's class. */
+  readonly type: string;
+  readonly statusCode: string | undefined;
+}
+
+export function queryFailure(error: unknown): QueryFailure {
+  if (error instanceof ReportedFailure) return error;
+  const type = errorCode(error) ?? TYPES_BY_MESSAGE.get(errorMessage(error)) ?? errorClass(error);
+  return { type, statusCode: sqlState(error) };
+}
+
+/** A failure that somebody else saw, who does not give the error itself. What is unknown is undefined. */
+export class ReportedFailure implements QueryFailure {
+  readonly type: string;
+  readonly statusCode: string | undefined;
+
+  constructor(code: unknown, className: string | undefined, message: string | undefined) {
+    const known = errorCode({ code });
+    const namedClass = className !== undefined && /^\w{1,48}$/.test(className) ? className : OTHER_ERROR_TYPE;
+    this.type = known ?? TYPES_BY_MESSAGE.get(message) ?? namedClass;
+    // What pg names the errors of the server: https://github.com/brianc/node-postgres, DatabaseError.
+    this.statusCode = known?.length === 5 && className === "error" ? known : undefined;
+  }
 }
 
 /** The SQLSTATE, if it was the server that refused: only its errors have a severity. */
-export function sqlState(error: unknown): string | undefined {
+function sqlState(error: unknown): string | undefined {
   const code = errorCode(error);
   const { severity } = (error ?? {}) as { severity?: unknown };
   return code?.length === 5 && typeof severity === "string" ? code : undefined;

@@ -1,3 +1,4 @@
+import type { Callers } from "../watch/callers.ts";
 import { override } from "../watch/override.ts";
 import type { PgClient } from "../watch/pg-types.ts";
 import { settlingPromises } from "../watch/settling.ts";
@@ -34,7 +35,7 @@ type QueryCallback = (this: unknown, error: unknown, result?: unknown) => unknow
  *
  * @returns Puts the client back as it was. Queries under way are followed to their end.
  */
-export function hookQueries(pgClient: PgClient, observer: QueryObserver): () => void {
+export function hookQueries(pgClient: PgClient, observer: QueryObserver, callers: Callers): () => void {
   const client = pgClient as QueryingClient;
   if (typeof client.query !== "function") return () => {};
   let active = true;
@@ -51,7 +52,9 @@ export function hookQueries(pgClient: PgClient, observer: QueryObserver): () => 
           return Reflect.apply(original, this, args);
         }
         const callback = callbackOf(args);
-        if (callback !== undefined) return queryWithCallback(client, original, args, callback, finish);
+        if (callback !== undefined) {
+          return queryWithCallback(client, original, args, callback, callers, finish);
+        }
         return withSettlingPromise(
           (error, result) => finish(error, error == null ? returnedRows(result) : undefined),
           () => Reflect.apply(original, this, args),
@@ -82,12 +85,14 @@ function queryWithCallback(
   original: (...args: unknown[]) => unknown,
   args: unknown[],
   callback: unknown,
+  callers: Callers,
   finish: FinishQuery,
 ): unknown {
   if (typeof callback !== "function") return Reflect.apply(original, client, args);
+  const kept = callers.keep(callback as QueryCallback);
   const finishing: QueryCallback = function (this: unknown, ...outcome) {
     finish(outcome[0], outcome[0] ? undefined : returnedRows(outcome[1]));
-    return Reflect.apply(callback, this, outcome);
+    return Reflect.apply(kept, this, outcome);
   };
   const config = args[0] as { callback?: unknown };
   if (args[2] === callback) args[2] = finishing;

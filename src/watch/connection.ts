@@ -1,4 +1,5 @@
 import type { CallSite } from "./call-site.ts";
+import type { CallerTask } from "./callers.ts";
 import type { HookableClient, PgClient } from "./pg-types.ts";
 
 /** A connection in somebody's hands. */
@@ -12,6 +13,8 @@ export interface Hold {
   /** By `connect()`, and so for the application to release; otherwise `pool.query` has it. */
   readonly isExplicit: boolean;
   readonly site: CallSite | undefined;
+  /** Whose use it is; undefined: nobody is told. */
+  readonly task: CallerTask | undefined;
   /** Reported as a leak. */
   isSuspected: boolean;
   isReleased: boolean;

@@ -95,6 +95,7 @@ function heldSinceBefore(): Hold {
     isExact: false,
     isExplicit: false,
     site: undefined,
+    task: undefined,
     isSuspected: false,
     isReleased: false,
   };

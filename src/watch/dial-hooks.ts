@@ -1,3 +1,4 @@
+import type { Callers } from "./callers.ts";
 import type { PoolObserver } from "./hooks.ts";
 import { override } from "./override.ts";
 import type { ClientConstructor, DialingClient, HookablePool } from "./pg-types.ts";
@@ -6,7 +7,12 @@ import type { ClientConstructor, DialingClient, HookablePool } from "./pg-types.
  * pg-pool emits nothing when a dial starts or fails, so the class it dials with is watched: a transparent proxy of
  * `pool.Client` whose instances report their first `connect`.
  */
-export function hookDials(pool: HookablePool, observer: PoolObserver, isActive: () => boolean): () => void {
+export function hookDials(
+  pool: HookablePool,
+  observer: PoolObserver,
+  callers: Callers,
+  isActive: () => boolean,
+): () => void {
   const { Client } = pool;
   const Watched: ClientConstructor = new Proxy(Client, {
     construct(target, args, newTarget) {
@@ -15,7 +21,7 @@ export function hookDials(pool: HookablePool, observer: PoolObserver, isActive: 
         args,
         newTarget === Watched ? target : newTarget,
       ) as DialingClient;
-      if (isActive()) hookDial(client, observer);
+      if (isActive()) hookDial(client, observer, callers);
       return client;
     },
   });
@@ -25,7 +31,7 @@ export function hookDials(pool: HookablePool, observer: PoolObserver, isActive: 
   };
 }
 
-function hookDial(client: DialingClient, observer: PoolObserver): void {
+function hookDial(client: DialingClient, observer: PoolObserver, callers: Callers): void {
   const unhook = override(client, "connect", (original) => {
     return function connect(
       this: DialingClient,
@@ -39,7 +45,7 @@ function hookDial(client: DialingClient, observer: PoolObserver): void {
         if (outcome[0]) observer.dialFailed(client, outcome[0]);
         return Reflect.apply(callback, this, outcome);
       };
-      return Reflect.apply(original, this, args);
+      return callers.outside(() => Reflect.apply(original, this, args));
     };
   });
 }

@@ -1,5 +1,6 @@
 import { errorMonitor } from "node:events";
 import { CallSite } from "./call-site.ts";
+import type { Callers } from "./callers.ts";
 import { hookDials } from "./dial-hooks.ts";
 import { override } from "./override.ts";
 import type { ConnectCallback, HookablePool, PgClient } from "./pg-types.ts";
@@ -45,7 +46,7 @@ export type Settle = (error: unknown, client?: PgClient) => void;
  *
  * @returns Puts the pool back as it was.
  */
-export function hookPool(pool: HookablePool, watcher: PoolObserver): () => void {
+export function hookPool(pool: HookablePool, watcher: PoolObserver, callers: Callers): () => void {
   const observer = guarded(watcher);
   let active = true;
   let isQuery = false;
@@ -60,7 +61,7 @@ export function hookPool(pool: HookablePool, watcher: PoolObserver): () => void 
       const site = isQuery || !observer.notesSites ? undefined : new CallSite();
       const settle = observer.requested(!isQuery, site);
       try {
-        if (callback) args[0] = settlingCallback(callback, settle);
+        if (callback) args[0] = settlingCallback(callers.keep(callback), settle);
         const result = callback
           ? Reflect.apply(original, this, args)
           : withSettlingPromise(settle as Settled, () => Reflect.apply(original, this, args));
@@ -87,7 +88,7 @@ export function hookPool(pool: HookablePool, watcher: PoolObserver): () => void 
     };
   });
 
-  const unhookClient = hookDials(pool, observer, () => active);
+  const unhookClient = hookDials(pool, observer, callers, () => active);
   const unlisten = listen(pool, {
     connect: (client) => observer.connected(client),
     release: (error: unknown, client) => observer.released(client, error),

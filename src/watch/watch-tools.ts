@@ -3,6 +3,7 @@ import type { Recorder } from "../metrics/histogram.ts";
 import type { HistogramName } from "../metrics/semconv.ts";
 import type { FinishedQuery, QueryTools } from "../queries/pool-queries.ts";
 import type { CallSite } from "./call-site.ts";
+import type { Callers } from "./callers.ts";
 import type { Connection, Hold } from "./connection.ts";
 import type { NestedCheckouts } from "./nested-checkouts.ts";
 import type { WatchedPool } from "./watched-pool.ts";
@@ -34,6 +35,7 @@ export interface WatchTools {
   readonly recorders: PoolRecorders;
   readonly reports: PoolReports;
   readonly nesting: NestedCheckouts;
+  readonly callers: Callers;
   /** Whether to note where connections are asked for. */
   readonly notesSites: boolean;
   /** Undefined: queries are not measured. */

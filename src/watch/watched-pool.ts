@@ -2,6 +2,7 @@ import type { Attributes } from "@opentelemetry/api";
 import { PoolQueries, type QueryReports, type QueryTools } from "../queries/pool-queries.ts";
 import type { ConnectionTarget } from "../server/own-connection.ts";
 import type { CallSite } from "./call-site.ts";
+import type { CallerTask } from "./callers.ts";
 import type { CloseReason } from "./close-reason.ts";
 import type { Connection, Hold } from "./connection.ts";
 import { Connections } from "./connections.ts";
@@ -71,13 +72,14 @@ export class WatchedPool implements PoolObserver {
     this.#dials = new Dials(pool);
     this.#connections = new Connections(pool, tools.recorders.reuse, (client) => this.#dials.has(client));
     this.queries = tools.queries && this.#watchQueries(tools.queries);
-    this.#unhook = hookPool(pool, this);
+    this.#unhook = hookPool(pool, this, tools.callers);
   }
 
   #watchQueries(tools: QueryTools): PoolQueries {
     const holdOf = (client: PgClient) => this.#connections.get(client)?.hold;
     const reports: QueryReports = {
       slow: (client, query) => this.#tools.reports.slowQuery(this, query, client && holdOf(client)),
+      started: () => this.#started(),
       faulted: (fault) => this.faulted(fault),
     };
     const queries = new PoolQueries(tools, reports, this.recorders.make.bind(this.recorders));
@@ -157,6 +159,7 @@ export class WatchedPool implements PoolObserver {
     const since = now();
     const outer = nesting.holdOf(pool);
     if (outer) reports.nestedCheckout(this, outer, site);
+    const task = this.#started();
     const entered = isExplicit ? nesting.enter(pool) : undefined;
     let waiter: Waiter | undefined;
     const free = pool.idleCount + (pool.options.max - pool.totalCount) - pool.waitingCount;
@@ -169,7 +172,7 @@ export class WatchedPool implements PoolObserver {
       try {
         if (waiter) this.#waiters.leave(waiter);
         if (error || client === undefined) return this.#failed(error);
-        const hold = this.#handedOut(client, since, isExplicit, site);
+        const hold = this.#handedOut(client, since, isExplicit, site, task);
         entered?.(hold);
       } catch (fault) {
         this.faulted(fault);
@@ -220,7 +223,18 @@ export class WatchedPool implements PoolObserver {
     this.#tools.reports.faulted(this, fault);
   }
 
-  #handedOut(client: PgClient, requestedAt: number, isExplicit: boolean, site: CallSite | undefined): Hold {
+  /** Of the caller in whose flow this is. */
+  #started(): CallerTask | undefined {
+    return this.#tools.callers.current()?.starts(this.recorders);
+  }
+
+  #handedOut(
+    client: PgClient,
+    requestedAt: number,
+    isExplicit: boolean,
+    site: CallSite | undefined,
+    task: CallerTask | undefined,
+  ): Hold {
     const at = now();
     const waitSeconds = (at - requestedAt) / MILLIS;
     const hold: Hold = {
@@ -229,6 +243,7 @@ export class WatchedPool implements PoolObserver {
       isExact: true,
       isExplicit,
       site,
+      task,
       isSuspected: false,
       isReleased: false,
     };
@@ -239,6 +254,7 @@ export class WatchedPool implements PoolObserver {
     this.recorders.wait.record(waitSeconds);
     this.#waiters.moved(at);
     this.#peakUsed.raise(this.#countUsed());
+    task?.waited(waitSeconds);
     return hold;
   }
 
@@ -250,7 +266,8 @@ export class WatchedPool implements PoolObserver {
   #returned(connection: Connection, hold: Hold, error: unknown): void {
     const at = now();
     connection.returned(hold);
-    if (hold.isExact) this.recorders.use.record((at - hold.since) / MILLIS);
+    const useSeconds = (at - hold.since) / MILLIS;
+    if (hold.isExact) this.recorders.use.record(useSeconds);
     this.#waiters.moved(at);
     if (hold.isSuspected) this.#tools.reports.leakReturned(this, connection, hold);
     // With an error the connection is closed, and the transaction with it.
@@ -258,6 +275,7 @@ export class WatchedPool implements PoolObserver {
       this.releasedInTransaction++;
       this.#tools.reports.releasedInTransaction(this, connection, hold);
     }
+    hold.task?.used(useSeconds);
   }
 
   #failed(error: unknown): void {

@@ -13,7 +13,7 @@ import { MILLISECOND_BUCKETS } from "../../src/index.ts";
 import { scrape } from "../support/exported.ts";
 import { isOldestPg } from "../support/pg.ts";
 import { makePool, makeScope, read } from "../support/pools.ts";
-import { type ExpectedQuery, MIX_SIZE, prepareQueryMix, runQueryMix } from "../support/query-mix.ts";
+import { MIX_SIZE, prepareQueryMix, runQueryMix, tally } from "../support/query-mix.ts";
 
 /** A database of its own, so that nothing else uses its tables. */
 async function makeDatabase(): Promise<string> {
@@ -23,15 +23,6 @@ async function makeDatabase(): Promise<string> {
   await client.query(`CREATE DATABASE ${database}`);
   await client.end();
   return database;
-}
-
-function tally(queries: readonly ExpectedQuery[]): Record<string, number> {
-  const counts: Record<string, number> = {};
-  for (const { operation = "none", errorType = "ok" } of queries) {
-    const key = `${operation} ${errorType}`;
-    counts[key] = (counts[key] ?? 0) + 1;
-  }
-  return counts;
 }
 
 test("a thousand queries of every shape: every count, error type and row is the truth", async () => {
@@ -84,18 +75,32 @@ test("a thousand queries of every shape: every count, error type and row is the 
   expect(reading).toMatchObject({ query: { count: 8 }, queryErrorsByType: { query_timeout: 8 } });
 });
 
+let lock = Date.now() % 1e9;
+
+/** A query that is under way for as long as it has to be. */
+async function blocked(on: { query(text: string): Promise<unknown> }) {
+  const key = ++lock;
+  const holder = await makePool({ max: 1 }).connect();
+  await holder.query(`SELECT pg_advisory_lock(${process.pid}, ${key})`);
+  const since = performance.now();
+  const running = on.query(`SELECT pg_advisory_lock(${process.pid}, ${key})`);
+  const finish = () => holder.query(`SELECT pg_advisory_unlock(${process.pid}, ${key})`);
+  return { running, since, finish };
+}
+
 test("clients opened before the watch are followed, and left as they were when it ends", async () => {
   const scope = makeScope();
   const pool = makePool({ max: 2 });
   const early = await pool.connect();
   const watch = scope.watch(pool, { name: "late" });
   await early.query("SELECT 1");
-  const running = early.query("SELECT pg_sleep(0.02)");
+  const { running, finish } = await blocked(early);
   await pool.query("SELECT 1");
   expect(await read(scope, "late")).toMatchObject({ query: { count: 2 } });
   expect(Object.hasOwn(early, "query")).toBe(true);
   watch.unwatch();
   expect(Object.hasOwn(early, "query")).toBe(false);
+  await finish();
   await running;
   await early.query("SELECT 1");
   early.release();
@@ -120,15 +125,16 @@ test("a query counts when it is over, and its time is that until the answer", as
   const scope = makeScope();
   const pool = makePool({ max: 1 });
   scope.watch(pool, { name: "timed" });
-  const before = performance.now();
-  const running = pool.query("SELECT pg_sleep(0.2)");
+  const { running, since, finish } = await blocked(await pool.connect());
   expect(await read(scope, "timed")).toMatchObject({ query: { count: 0 } });
+  const atLeast = (performance.now() - since) / 1000;
+  await finish();
   await running;
-  const elapsed = (performance.now() - before) / 1000;
+  const atMost = (performance.now() - since) / 1000;
   const { query } = await read(scope, "timed");
   expect(query?.count).toBe(1);
-  expect(query?.sum).toBeGreaterThanOrEqual(0.2);
-  expect(query?.sum).toBeLessThanOrEqual(elapsed);
+  expect(query?.sum).toBeGreaterThan(atLeast - 0.001);
+  expect(query?.sum).toBeLessThan(atMost + 0.001);
 });
 
 test("a stream's time runs until it ends, however slowly it is read", async () => {

@@ -59,6 +59,17 @@ export class Exported {
     return found.length === 0 ? undefined : found.reduce((sum, { value }) => sum + value, 0);
   }
 
+  /** Queries of all pools by verb and `error.type`: what `tally()` makes of the truth. */
+  queries(): Record<string, number> {
+    const counts: Record<string, number> = {};
+    for (const { name, labels, value } of this.all) {
+      if (name !== "db_client_operation_duration_seconds_count") continue;
+      const key = `${labels["db_operation_name"] ?? "none"} ${labels["error_type"] ?? "ok"}`;
+      counts[key] = (counts[key] ?? 0) + value;
+    }
+    return counts;
+  }
+
   /** Every series once, as `name{labels}`. */
   get series(): string[] {
     return this.text

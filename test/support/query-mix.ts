@@ -339,6 +339,16 @@ export async function runQueryMix(mix: QueryMixOptions): Promise<ExpectedQuery[]
   return done;
 }
 
+/** By verb and `error.type`. */
+export function tally(queries: readonly ExpectedQuery[]): Record<string, number> {
+  const counts: Record<string, number> = {};
+  for (const { operation = "none", errorType = "ok" } of queries) {
+    const key = `${operation} ${errorType}`;
+    counts[key] = (counts[key] ?? 0) + 1;
+  }
+  return counts;
+}
+
 /** The tables the mix works on. Not part of it. */
 export async function prepareQueryMix(client: { query(text: string): Promise<unknown> }): Promise<void> {
   await client.query(`

@@ -5,7 +5,7 @@ import {
 } from "@opentelemetry/sdk-metrics";
 import pg from "pg";
 import { expect, test } from "vitest";
-import { PoolscopeError, pagerDuty, poolscope, slack, webhook } from "../../src/index.ts";
+import { PoolscopeError, pagerDuty, poolscope, poolscopeViews, slack, webhook } from "../../src/index.ts";
 import { makeScope } from "../support/pools.ts";
 
 function refusal(run: () => unknown): PoolscopeError {
@@ -313,6 +313,18 @@ test("after shutdown nothing can be watched or read; shutdown again is fine", as
   expect(Object.hasOwn(watched, "connect")).toBe(false);
   expect(refusal(() => scope.watch(pool())).code).toBe("POOLSCOPE_SHUT_DOWN");
   await expect(scope.readings()).rejects.toMatchObject({ code: "POOLSCOPE_SHUT_DOWN" });
+});
+
+test("views know the values of queries", () => {
+  expect(poolscopeViews().map(({ instrumentName }) => instrumentName)).toEqual([
+    "db.client.connection.*",
+    "db.client.operation.duration",
+  ]);
+  expect(poolscopeViews({ queries: "instrumentation-pg" })).toEqual(poolscopeViews({ queries: "poolscope" }));
+  expect(poolscopeViews({ queries: "off" })).toHaveLength(1);
+  expect(refusal(() => poolscopeViews({ queries: "on" as never })).message).toBe(
+    'Expected `queries` to be "poolscope", "instrumentation-pg" or "off", got `"on"` (string)',
+  );
 });
 
 test("undefined is the same as left out", () => {
