@@ -194,8 +194,7 @@ export class Scope implements Poolscope {
   }
 
   alerts(): Alert[] {
-    this.#alerts.retain(this.#registry.all().map(({ name }) => name));
-    return this.#alerts.list();
+    return this.#alerts.list().filter(({ pool }) => this.#registry.get(pool) !== undefined);
   }
 
   async holders(name: string, options?: HoldersOptions): Promise<Holder[]> {

@@ -28,6 +28,9 @@ export class AlertEngine {
   readonly #service: string | undefined;
   readonly #tell: (alert: Alert) => void;
   readonly #pools = new Map<string, Map<Rule, Watch>>();
+  /** What is to be told. Who is told may watch another pool or end the scope: what was decided before comes first. */
+  readonly #untold: Alert[] = [];
+  #isTelling = false;
 
   /** @param tell Is told what fires and what is resolved */
   constructor(rules: readonly Rule[], service: string | undefined, tell: (alert: Alert) => void) {
@@ -42,31 +45,24 @@ export class AlertEngine {
    * @param at When, in milliseconds of a clock that never goes back
    */
   look(readings: readonly AssessedReading[], at: number = performance.now()): void {
-    this.retain(readings.map(({ pool }) => pool));
+    for (const pool of [...this.#pools.keys()]) {
+      if (!readings.some((reading) => reading.pool === pool)) this.#end(pool, "unwatched");
+    }
     for (const reading of readings) {
       for (const [rule, watch] of this.#watches(reading.pool)) this.#judge(rule, watch, reading, at);
     }
-  }
-
-  /** Resolves what pools have broken that are not among these. */
-  retain(pools: readonly string[]): void {
-    for (const pool of [...this.#pools.keys()]) if (!pools.includes(pool)) this.forget(pool);
+    this.#tellAll();
   }
 
   /** A pool that is gone, or gives its name to a new one, has no alerts. */
-  forget(pool: string, resolution: "unwatched" | "shutdown" = "unwatched"): void {
-    const watches = this.#pools.get(pool);
-    this.#pools.delete(pool);
-    for (const [rule, { active }] of watches ?? []) {
-      if (active?.state !== "firing") continue;
-      const because = resolution === "unwatched" ? "no longer watched" : "the scope was shut down";
-      const was = rule.entered(active.reading, active.value);
-      this.#resolved(rule, active, active.value, resolution, `${because}; it was: ${was}`);
-    }
+  forget(pool: string): void {
+    this.#end(pool, "unwatched");
+    this.#tellAll();
   }
 
   end(): void {
-    for (const pool of [...this.#pools.keys()]) this.forget(pool, "shutdown");
+    for (const pool of [...this.#pools.keys()]) this.#end(pool, "shutdown");
+    this.#tellAll();
   }
 
   /** What is pending or firing, of one pool or of all, as the last sample saw it. */
@@ -77,6 +73,17 @@ export class AlertEngine {
         active ? [this.#alert(rule, active)] : [],
       ),
     );
+  }
+
+  #end(pool: string, resolution: "unwatched" | "shutdown"): void {
+    const watches = this.#pools.get(pool);
+    this.#pools.delete(pool);
+    for (const [rule, { active }] of watches ?? []) {
+      if (active?.state !== "firing") continue;
+      const because = resolution === "unwatched" ? "no longer watched" : "the scope was shut down";
+      const was = rule.entered(active.reading, active.value);
+      this.#resolved(rule, active, active.value, resolution, `${because}; it was: ${was}`);
+    }
   }
 
   #watches(pool: string): Map<Rule, Watch> {
@@ -104,7 +111,7 @@ export class AlertEngine {
       const { since, sinceAt } = active ?? { since: reading.timestamp, sinceAt: at };
       const isDue = at - sinceAt >= rule.forMillis;
       watch.active = { state: isDue ? "firing" : "pending", since, sinceAt, value, reading };
-      if (isDue) this.#tell(this.#alert(rule, watch.active));
+      if (isDue) this.#untold.push(this.#alert(rule, watch.active));
     }
   }
 
@@ -134,7 +141,7 @@ export class AlertEngine {
     { timestamp }: { timestamp: string } = { timestamp: new Date().toISOString() },
   ): void {
     const { pool } = active.reading;
-    this.#tell(
+    this.#untold.push(
       Object.freeze({
         ...this.#alert(rule, active),
         state: "resolved",
@@ -145,5 +152,15 @@ export class AlertEngine {
         summary: `${pool} - ${what}`,
       }),
     );
+  }
+
+  #tellAll(): void {
+    if (this.#isTelling) return;
+    this.#isTelling = true;
+    try {
+      for (let alert = this.#untold.shift(); alert; alert = this.#untold.shift()) this.#tell(alert);
+    } finally {
+      this.#isTelling = false;
+    }
   }
 }

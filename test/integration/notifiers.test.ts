@@ -131,6 +131,15 @@ test("a webhook is sent JSON of version 1 when an alert fires, and when it is re
   await until(async () => (await counts("webhook")).sent === 2);
 });
 
+test("headers of a webhook may say what the JSON is", async () => {
+  const receiver = await startReceiver();
+  const headers = { "Content-Type": "application/vnd.shop+json" };
+  const { fire } = stage([webhook(receiver.origin, { ...SWIFT, headers })]);
+  await fire();
+  await until(() => receiver.received.length === 1);
+  expect(receiver.received[0]?.headers["content-type"]).toBe("application/vnd.shop+json");
+});
+
 test("Slack is sent text within its limits, and nothing in it is markup", async () => {
   const receiver = await startReceiver();
   const name = `<!channel> ${"&".repeat(109)}`;

@@ -277,7 +277,7 @@ test("pools do not mix; one that is gone resolves what it had broken, pending or
   expect(others).toEqual([]);
   expect(resolved).toMatchObject({ pool: "a", state: "resolved", resolution: "unwatched", value: 1 });
   expect(resolved?.summary).toMatch(/^a - no longer watched; it was: usage high 100% \(/);
-  engine.retain([]);
+  expect(said(sample())).toEqual([]);
   expect(engine.list()).toEqual([]);
 });
 
@@ -288,6 +288,16 @@ test("the end of the scope resolves what fires", () => {
   engine.end();
   expect(told.slice(1)).toMatchObject([{ rule: "leaks", state: "resolved", resolution: "shutdown" }]);
   expect(told[1]?.summary).toMatch(/^orders - the scope was shut down; it was: 1 suspected leak/);
+});
+
+test("who is told may let go of the pool: nothing is lost or told out of order", () => {
+  const told: Alert[] = [];
+  const engine: AlertEngine = new AlertEngine(rulesFrom(resolveAlerts({}, 0), KNOBS), undefined, (alert) => {
+    told.push(alert);
+    engine.forget("orders");
+  });
+  engine.look([poolReading({ utilization: 1, suspects: [{ heldSeconds: 99 }] })], 0);
+  expect(said(told)).toEqual(["usage firing", "leaks firing", "usage resolved", "leaks resolved"]);
 });
 
 test("for any samples: never early, never between the thresholds, resolved exactly once", () => {

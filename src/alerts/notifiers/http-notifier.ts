@@ -43,7 +43,7 @@ export class HttpNotifier implements Notifier {
     const response = await untraced(() =>
       fetch(url, {
         method: "POST",
-        headers: { ...headers, "Content-Type": "application/json" },
+        headers: { "content-type": "application/json", ...headers },
         body: JSON.stringify(body(alert)),
         // Elsewhere the secrets are nobody's.
         redirect: "manual",
