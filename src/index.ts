@@ -1,10 +1,16 @@
 export type { SizeAdvice } from "./advice/size-advice.ts";
+export type { Alert, AlertRule, AlertSeverity } from "./alerts/alert.ts";
+export type { Notifier } from "./alerts/notifier.ts";
+export { pagerDuty } from "./alerts/notifiers/pager-duty.ts";
+export { slack } from "./alerts/notifiers/slack.ts";
+export { webhook } from "./alerts/notifiers/webhook.ts";
 export { PoolscopeError, type PoolscopeErrorCode } from "./errors.ts";
 export type { HeldConnection, NestedCheckout, PoolscopeEvents, SlowQuery } from "./events.ts";
 export type { AssessedReading, HealthStatus, OverallStatus, PoolStatus } from "./health/assess.ts";
 export type {
   DatabaseHealth,
   HistoryEntry,
+  PoolAlert,
   PoolHealth,
   PoolNumbers,
   SizeAdviceEntry,
@@ -17,17 +23,24 @@ export type { HttpHandler } from "./metrics/prometheus.ts";
 export { MILLISECOND_BUCKETS } from "./metrics/semconv.ts";
 export { poolscopeViews } from "./metrics/views.ts";
 export type {
+  AlertOptions,
+  AlertThreshold,
   Component,
   ComponentCheck,
   ComponentResult,
+  ConditionAlert,
+  CountAlert,
+  DeliveryOptions,
   DetailsRule,
   DrainOptions,
   GracefulShutdownOptions,
   HealthOptions,
   HoldersOptions,
   MetricReaderLike,
+  NotifierOptions,
   OtlpOptions,
   OtlpTemporality,
+  PagerDutyOptions,
   PingOptions,
   PoolscopeOptions,
   QueryName,
@@ -40,11 +53,13 @@ export type {
   ShutdownOptions,
   SizedPoolOptions,
   SkipRule,
+  SlackOptions,
   Thresholds,
-  UsageAlert,
   ViewsOptions,
+  WaitingAlert,
   WarmOptions,
   WatchOptions,
+  WebhookOptions,
 } from "./options.ts";
 export { type Poolscope, poolscope } from "./poolscope.ts";
 export type { SlowQueryGroup } from "./queries/slow-groups.ts";

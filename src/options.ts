@@ -1,5 +1,7 @@
 import type { IncomingMessage } from "node:http";
 import type { MeterProvider } from "@opentelemetry/api";
+import type { AlertSeverity } from "./alerts/alert.ts";
+import type { Notifier } from "./alerts/notifier.ts";
 import type { Logger } from "./logger.ts";
 import type { PoolTimeout } from "./watch/coded-timeout.ts";
 
@@ -32,8 +34,15 @@ export interface PoolscopeOptions {
   logger?: Logger | undefined;
   /** Where a pool's status changes, as used/capacity. */
   thresholds?: Thresholds | undefined;
-  /** When a log line says that usage is high, and when that it is normal again, as used/capacity. */
-  usageAlert?: UsageAlert | undefined;
+  /** What counts as an alert, rule by rule. `false` switches a rule off. See docs/alerts.md. */
+  alerts?: AlertOptions | undefined;
+  /**
+   * Who is told of alerts besides the log and `scope.on()`: `webhook()`, `slack()`, `pagerDuty()`, or a
+   * {@link Notifier} of your own. Needs samples: not with {@link sampleIntervalMillis} 0.
+   *
+   * @default none
+   */
+  notifiers?: readonly Notifier[] | undefined;
   /**
    * Milliseconds between two samples for history, peaks and alerts, 10 or more; 0 takes none. A scrape interval no
    * longer than this misses no peak.
@@ -119,12 +128,120 @@ export interface Thresholds {
   critical?: number | undefined;
 }
 
-/** When usage is called high. Both in (0, 1], `leave` not above `enter`. */
-export interface UsageAlert {
-  /** High from here on. @default 0.8 */
+/**
+ * When each rule fires. It is pending from `enter` on, fires when it has stayed there for `forMillis`, and is resolved
+ * below `leave`. Durations are judged from one sample to the next (`sampleIntervalMillis`).
+ */
+export interface AlertOptions {
+  /**
+   * used/capacity, in (0, 1].
+   *
+   * @default `{ enter: 0.8, leave: 0.75, forMillis: 2 × sampleIntervalMillis }`
+   */
+  usage?: AlertThreshold | false | undefined;
+  /** Connections in use beyond the pool size, 1 or more. @default `{ enter: 1, leave: 1, forMillis: 0 }` */
+  overflow?: AlertThreshold | false | undefined;
+  /**
+   * How long the oldest queued caller has waited.
+   *
+   * @default `{ enterMillis: 1000, leaveMillis: 500, forMillis: 2 × sampleIntervalMillis }`
+   */
+  waiting?: WaitingAlert | false | undefined;
+  /** Callers that gave up, 1 or more. @default `{ enter: 1, leave: 1, forMillis: 0, windowMillis: 60000 }` */
+  timeouts?: CountAlert | false | undefined;
+  /** Suspected leaks, 1 or more. @default `{ enter: 1, leave: 1, forMillis: 0 }` */
+  leaks?: AlertThreshold | false | undefined;
+  /**
+   * Failed attempts to connect, 1 or more; without those of outages that `down` tells of.
+   *
+   * @default `{ enter: 3, leave: 1, forMillis: 0, windowMillis: 60000 }`
+   */
+  connectFailures?: CountAlert | false | undefined;
+  /** Queries slower than `slowQueryMillis`. @default `{ enter: 10, leave: 5, forMillis: 0, windowMillis: 60000 }` */
+  slowQueries?: CountAlert | false | undefined;
+  /** Nothing moved for `stuckAfterMillis` while callers waited, or the pool is deadlocked. @default `{ forMillis: 0 }` */
+  stuck?: ConditionAlert | false | undefined;
+  /**
+   * The last attempt to connect failed: server unreachable, authentication failed, too many connections.
+   *
+   * @default `{ forMillis: sampleIntervalMillis }`
+   */
+  down?: ConditionAlert | false | undefined;
+  /** The event loop was blocked. @default `{ forMillis: 0 }` */
+  eventLoop?: ConditionAlert | false | undefined;
+}
+
+/** When something measured is an alert. */
+export interface AlertThreshold {
+  /** An alert from here on. */
   enter?: number | undefined;
-  /** Normal below this. @default 0.75, or `enter` when that is lower */
+  /** Over below this; not above `enter`. */
   leave?: number | undefined;
+  /** Milliseconds for which it has to stay at `enter` or above before it fires, 0 or more. */
+  forMillis?: number | undefined;
+}
+
+/** When something counted is an alert: by how much it grows. */
+export interface CountAlert extends AlertThreshold {
+  /** Milliseconds within which it is counted, 1 or more; at least the time between two samples. @default 60000 */
+  windowMillis?: number | undefined;
+}
+
+/** When a wait is an alert. */
+export interface WaitingAlert {
+  /** Milliseconds, 1 or more: an alert from here on. @default 1000 */
+  enterMillis?: number | undefined;
+  /** Milliseconds, 1 or more: over below this; not above `enterMillis`. @default 500, or `enterMillis` when that is lower */
+  leaveMillis?: number | undefined;
+  /** Milliseconds for which waits have to stay that long before it fires, 0 or more. */
+  forMillis?: number | undefined;
+}
+
+/** When what holds or does not is an alert. */
+export interface ConditionAlert {
+  /** Milliseconds for which it has to hold before it fires, 0 or more. */
+  forMillis?: number | undefined;
+}
+
+/** How messages to a notifier are sent. */
+export interface DeliveryOptions {
+  /** Milliseconds one attempt may take, 1 or more. @default 5000 */
+  timeoutMillis?: number | undefined;
+  /** Attempts after the first, 0 to 100. @default 5 */
+  retries?: number | undefined;
+  /** Milliseconds before the second attempt, 1 or more; doubled for each further one, and up to as much again at random. @default 1000 */
+  minBackoffMillis?: number | undefined;
+  /** Milliseconds between two attempts at most, not below `minBackoffMillis`. @default 30000 */
+  maxBackoffMillis?: number | undefined;
+  /** Milliseconds of a receiver's `Retry-After` that are waited at most, besides the back-off; 0 ignores it. @default 60000 */
+  maxRetryAfterMillis?: number | undefined;
+  /** Messages that wait at most, 1 to 10000; what happens beyond is in docs/alerts.md. @default 100 */
+  queueSize?: number | undefined;
+}
+
+/** Options of every notifier. */
+export interface NotifierOptions extends DeliveryOptions {
+  /** Unique in a scope, 1 to 60 characters: the label `notifier` and the word in logs. @default the kind, like `slack` */
+  name?: string | undefined;
+  /** What is milder is not told. @default "warning" */
+  minSeverity?: AlertSeverity | undefined;
+}
+
+/** Options of `webhook()`. */
+export interface WebhookOptions extends NotifierOptions {
+  /** Headers for each request. Secret: they are shown nowhere. */
+  headers?: Readonly<Record<string, string>> | undefined;
+}
+
+/** Options of `slack()`. */
+export interface SlackOptions extends NotifierOptions {}
+
+/** Options of `pagerDuty()`. */
+export interface PagerDutyOptions extends NotifierOptions {
+  /** Of the Events API v2. @default `https://events.pagerduty.com/v2/enqueue` */
+  url?: string | undefined;
+  /** What is affected, as PagerDuty shows it, 1 to 255 characters. @default the name of this machine */
+  source?: string | undefined;
 }
 
 /** What the OTLP exporter is asked to report: running totals or differences. */
@@ -414,7 +531,7 @@ export interface GracefulShutdownOptions {
 
 /** Options of `scope.shutdown()`. */
 export interface ShutdownOptions {
-  /** Milliseconds the last export may take, 1 or more. @default 5000 */
+  /** Milliseconds the last export, and at the same time the last messages of notifiers, may take, 1 or more. @default 5000 */
   timeoutMillis?: number | undefined;
 }
 

@@ -1,3 +1,4 @@
+import type { Alert } from "./alerts/alert.ts";
 import type { PoolscopeEvents } from "./events.ts";
 import type { AssessedReading } from "./health/assess.ts";
 import type { HttpHandler } from "./metrics/prometheus.ts";
@@ -71,6 +72,8 @@ export interface Poolscope extends AsyncDisposable {
    * @param limit How many at most, 1 or more; default 10.
    */
   slowQueries(limit?: number): SlowQueryGroup[];
+  /** What is pending or firing now, as the last sample saw it; see the option `alerts`. */
+  alerts(): Alert[];
   /**
    * Who holds the connections of one pool now, longest first: since when, since where, doing what.
    *
@@ -100,7 +103,7 @@ export interface Poolscope extends AsyncDisposable {
    * @throws PoolscopeError `POOLSCOPE_INVALID_OPTION`, `POOLSCOPE_SHUT_DOWN`
    */
   gracefulShutdown(server: ClosableServer, options?: GracefulShutdownOptions): GracefulShutdown;
-  /** Sends what is still to be sent, lets go of every pool and stops all timers. Safe to call again. */
+  /** Resolves all alerts, sends what is still to be sent, lets go of every pool and stops all timers. Safe to call again. */
   shutdown(options?: ShutdownOptions): Promise<void>;
 }
 

@@ -1,7 +1,10 @@
 import type { ResourceMetrics } from "@opentelemetry/sdk-metrics";
 import { SizeAdvisor } from "./advice/size-advisor.ts";
-import { ConditionWatcher } from "./alerts/condition-watcher.ts";
-import { UsageWatcher } from "./alerts/usage-watcher.ts";
+import type { Alert } from "./alerts/alert.ts";
+import { AlertEngine } from "./alerts/alert-engine.ts";
+import { Announcer } from "./alerts/announcer.ts";
+import { Deliveries } from "./alerts/deliveries.ts";
+import { rulesFrom } from "./alerts/rules.ts";
 import { hasMethods, integerOption } from "./check.ts";
 import { expected, expectedSecret, PoolscopeError } from "./errors.ts";
 import { EVENT_NAMES, Events, type PoolscopeEvents } from "./events.ts";
@@ -18,6 +21,7 @@ import { DoubleCounting } from "./metrics/double-counting.ts";
 import { HostTelemetry } from "./metrics/host-telemetry.ts";
 import { OwnTelemetry } from "./metrics/own-telemetry.ts";
 import { type HttpHandler, prometheusHandler } from "./metrics/prometheus.ts";
+import { serviceName } from "./metrics/service-name.ts";
 import type { Telemetry } from "./metrics/telemetry.ts";
 import { resolveRoutesOptions } from "./middleware/route-settings.ts";
 import { Routes } from "./middleware/routes.ts";
@@ -83,9 +87,9 @@ export class Scope implements Poolscope {
   readonly #telemetry: Telemetry;
   readonly #readings: MeterReadings;
   readonly #history: History<AssessedReading>;
-  readonly #usage: UsageWatcher;
-  readonly #conditions: ConditionWatcher;
   readonly #advisor: SizeAdvisor;
+  readonly #alerts: AlertEngine;
+  readonly #deliveries: Deliveries;
   readonly #events: Events;
   readonly #slowQueries: SlowQueries;
   readonly #instrumentation: InstrumentationPg | undefined;
@@ -121,10 +125,12 @@ export class Scope implements Poolscope {
     this.#readings = new MeterReadings(this.#telemetry, this.#registry, settings.collectTimeoutMillis);
     this.#recovery = new Recovery(this.#registry, this.#pings, settings.stuckAfterMillis / 1000);
     this.#history = new History(settings.historySize);
-    this.#usage = new UsageWatcher(settings.usageAlert, logger);
-    this.#conditions = new ConditionWatcher(logger);
     this.#advisor = new SizeAdvisor(settings.targetWaitMillis);
     this.#events = new Events(logger);
+    this.#deliveries = new Deliveries(settings.notifiers, logger);
+    if (settings.notifiers.length > 0) this.#telemetry.observeNotifiers(this.#deliveries.counts);
+    const announcer = new Announcer(logger, this.#events, this.#deliveries);
+    this.#alerts = alertEngine(settings, announcer);
     this.#slowQueries = new SlowQueries(logger, this.#events, settings.queries.slowMillis);
     const follow: QueryTools["follow"] = (client, queries) => hookQueries(client, queries, this.#callers);
     this.#queryTools = queryTools(settings.queries, logger, this.#instrumentation?.follow ?? follow);
@@ -139,9 +145,8 @@ export class Scope implements Poolscope {
     this.#leakLooks = new Sampler(leaks.intervalMillis, look, logger);
     this.#registry.onAdd(({ name }) => {
       this.#history.forget(name);
-      this.#usage.forget(name);
-      this.#conditions.forget(name);
       this.#advisor.forget(name);
+      this.#alerts.forget(name);
       this.#slowQueries.forget(name);
     });
     this.#sampler = new Sampler(settings.sampleIntervalMillis, () => this.#sample(), logger);
@@ -192,6 +197,7 @@ export class Scope implements Poolscope {
       },
       history: (pool, limit) => this.#history.last(pool, limit),
       slowQueries: (pool, limit) => this.#slowQueries.worst(limit, pool),
+      alerts: (pool) => this.#alerts.list(pool).filter(({ state }) => state === "firing"),
     };
     const pools = () => this.#registry.all().map(({ name }) => name);
     return healthRouter({
@@ -249,6 +255,10 @@ export class Scope implements Poolscope {
     return this.#slowQueries.worst(integerOption("limit", limit, 10, { min: 1 }));
   }
 
+  alerts(): Alert[] {
+    return this.#alerts.list().filter(({ pool }) => this.#registry.get(pool) !== undefined);
+  }
+
   async holders(name: string, options?: HoldersOptions): Promise<Holder[]> {
     const { joinServer: isJoined } = resolveHoldersOptions(options);
     this.#assertRunning();
@@ -286,8 +296,7 @@ export class Scope implements Poolscope {
     void this.#recovery.look(readings);
     this.#advisor.add(readings);
     this.#history.add(readings);
-    this.#usage.look(readings);
-    this.#conditions.look(readings);
+    this.#alerts.look(readings);
   }
 
   #assess(readings: readonly PoolReading[]): AssessedReading[] {
@@ -303,6 +312,8 @@ export class Scope implements Poolscope {
     await this.#sampler.stop();
     await this.#leakLooks.stop();
     this.#eventLoop.stop();
+    this.#alerts.end();
+    const delivered = this.#deliveries.end(timeoutMillis);
     try {
       await this.#telemetry.shutdown(timeoutMillis);
     } catch (error) {
@@ -312,6 +323,7 @@ export class Scope implements Poolscope {
     for (const pool of this.#registry.all()) pool.detach();
     this.#instrumentation?.stop();
     this.#slowQueries.flush(true);
+    await delivered;
   }
 
   #watched(option: string, name: string): WatchedPool {
@@ -323,6 +335,13 @@ export class Scope implements Poolscope {
   #assertRunning(): void {
     if (this.#shutdown) throw new PoolscopeError("POOLSCOPE_SHUT_DOWN", "This scope is shut down");
   }
+}
+
+function alertEngine(settings: Settings, announcer: Announcer): AlertEngine {
+  const { leakAfterMillis, stuckAfterMillis, queries } = settings;
+  const knobs = { leakAfterMillis, stuckAfterMillis, slowQueryMillis: queries.slowMillis };
+  const service = serviceName(settings.serviceName);
+  return new AlertEngine(rulesFrom(settings.alerts, knobs), service, (alert) => announcer.tell(alert));
 }
 
 function queryTools(

@@ -1,5 +1,7 @@
 import type { Attributes, MeterProvider } from "@opentelemetry/api";
 import { AggregationTemporality, InstrumentType } from "@opentelemetry/sdk-metrics";
+import { type AlertSettings, resolveAlerts } from "./alerts/alert-settings.ts";
+import { type NotifierSettings, resolveNotifiers } from "./alerts/notifier-settings.ts";
 import {
   booleanOption,
   bucketsOption,
@@ -21,7 +23,6 @@ import type {
   QuerySource,
   ShutdownOptions,
   Thresholds,
-  UsageAlert,
   ViewsOptions,
   WatchOptions,
 } from "./options.ts";
@@ -34,7 +35,8 @@ export interface Settings {
   readonly otlp: OtlpSettings | undefined;
   readonly logger: Logger;
   readonly thresholds: ThresholdSettings;
-  readonly usageAlert: UsageAlertSettings;
+  readonly alerts: AlertSettings;
+  readonly notifiers: readonly NotifierSettings[];
   readonly sampleIntervalMillis: number;
   readonly historySize: number;
   readonly collectTimeoutMillis: number;
@@ -62,11 +64,6 @@ export interface ThresholdSettings {
   readonly critical: number;
 }
 
-export interface UsageAlertSettings {
-  readonly enter: number;
-  readonly leave: number;
-}
-
 export interface WatchSettings {
   readonly name: string | undefined;
   readonly poolSize: number | undefined;
@@ -82,7 +79,8 @@ export function resolveOptions(given: unknown, environment: NodeJS.ProcessEnv): 
     "otlp",
     "logger",
     "thresholds",
-    "usageAlert",
+    "alerts",
+    "notifiers",
     "sampleIntervalMillis",
     "historySize",
     "collectTimeoutMillis",
@@ -99,17 +97,19 @@ export function resolveOptions(given: unknown, environment: NodeJS.ProcessEnv): 
   ]);
   const logger = resolveLogger(options.logger);
   const host = resolveHost(options);
+  const sampleIntervalMillis = integerOption("sampleIntervalMillis", options.sampleIntervalMillis, 10_000, {
+    min: 10,
+    orZero: true,
+  });
   return {
     serviceName: textOption("serviceName", options.serviceName, 255),
     host,
     otlp: resolveOtlp(options.otlp, host !== undefined, logger, environment),
     logger,
     thresholds: resolveThresholds(options.thresholds),
-    usageAlert: resolveUsageAlert(options.usageAlert),
-    sampleIntervalMillis: integerOption("sampleIntervalMillis", options.sampleIntervalMillis, 10_000, {
-      min: 10,
-      orZero: true,
-    }),
+    alerts: resolveAlerts(options.alerts, sampleIntervalMillis),
+    notifiers: resolveNotifiers(options.notifiers, sampleIntervalMillis),
+    sampleIntervalMillis,
     historySize: integerOption("historySize", options.historySize, 100, { min: 1, max: 10_000 }),
     collectTimeoutMillis: integerOption("collectTimeoutMillis", options.collectTimeoutMillis, 2_000, {
       min: 1,
@@ -227,14 +227,6 @@ function resolveThresholds(given: unknown): ThresholdSettings {
   const critical = fractionOption("thresholds.critical", options.critical, 0.9);
   if (warning < critical) return { warning, critical };
   throw expected("thresholds.warning", `below \`thresholds.critical\` (${critical})`, warning);
-}
-
-function resolveUsageAlert(given: unknown): UsageAlertSettings {
-  const options = objectOption<UsageAlert>("usageAlert", given, ["enter", "leave"]);
-  const enter = fractionOption("usageAlert.enter", options.enter, 0.8);
-  const leave = fractionOption("usageAlert.leave", options.leave, Math.min(0.75, enter));
-  if (leave <= enter) return { enter, leave };
-  throw expected("usageAlert.leave", `at most \`usageAlert.enter\` (${enter})`, leave);
 }
 
 function resolveAttributes(given: unknown): Attributes {

@@ -1,4 +1,5 @@
 import type { SizeAdvice } from "../advice/size-advice.ts";
+import type { Alert } from "../alerts/alert.ts";
 import type { SlowQueryGroup } from "../queries/slow-groups.ts";
 import type { DistributionSummary } from "../readings/pool-reading.ts";
 import { type AssessedReading, type PoolStatus, worst } from "./assess.ts";
@@ -10,6 +11,8 @@ export interface DatabaseSource {
   read(): Promise<AssessedReading[]>;
   history(pool: string, limit: number): AssessedReading[];
   slowQueries(pool: string, limit: number): SlowQueryGroup[];
+  /** What fires. */
+  alerts(pool: string): Alert[];
 }
 
 /** What a page shows. */
@@ -48,6 +51,8 @@ export interface PoolHealth extends PoolNumbers {
   /** What is the matter with the pool, if anything. */
   readonly condition: Condition;
   readonly verdict: string;
+  /** What fires. */
+  readonly alerts: readonly PoolAlert[];
   readonly connecting: number;
   readonly pending: number;
   readonly oldest_wait_seconds: number;
@@ -92,6 +97,8 @@ export interface SizeAdviceEntry {
   readonly max_requests_per_second: number;
   readonly is_lower_bound: boolean;
 }
+/** An alert that fires, see docs/alerts.md. */
+export type PoolAlert = Pick<Alert, "rule" | "severity" | "since" | "summary">;
 
 /** Slow queries that differ only in their literals. */
 export interface SlowQueryEntry {
@@ -130,7 +137,7 @@ export async function databaseHealth(
   if (readings.length === 0) return unknownHealth("no pool is watched: call scope.watch(pool)");
   const samples = readings.map(({ pool }) => source.history(pool, historyLimit));
   const pools = readings.map((reading, index) => ({
-    ...poolHealth(reading, samples[index] ?? []),
+    ...poolHealth(reading, samples[index] ?? [], source.alerts(reading.pool)),
     ...(showsDetails && reading.query && { slowest_queries: slowest(source, reading.pool) }),
   }));
   return { ...together(pools), recent_history: addUp(samples.flat(), historyLimit), pools };
@@ -140,12 +147,17 @@ function unknownHealth(message: string): UnknownHealth {
   return { status: "unknown", message, timestamp: new Date().toISOString(), pools: [] };
 }
 
-function poolHealth(reading: AssessedReading, history: readonly AssessedReading[]): PoolHealth {
+function poolHealth(
+  reading: AssessedReading,
+  history: readonly AssessedReading[],
+  alerts: readonly Alert[],
+): PoolHealth {
   return {
     name: reading.pool,
     status: reading.status,
     condition: reading.condition,
     verdict: reading.verdict,
+    alerts: alerts.map(({ rule, severity, since, summary }) => ({ rule, severity, since, summary })),
     pool_size: reading.poolSize,
     max_overflow: reading.maxOverflow,
     available: reading.idle,

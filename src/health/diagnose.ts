@@ -47,6 +47,10 @@ function find(reading: PoolReading, circumstances: Circumstances): [Condition, s
     ];
   }
   if (reading.connectFailing) return describeFailure(reading.connectFailing, reading.connectFailures);
+  if (reading.connectFailingSeconds >= circumstances.stuckAfterSeconds) {
+    const hanging = `connections have not opened for ${reading.connectFailingSeconds.toFixed(1)} s`;
+    return ["server_unreachable", `${hanging}: see network, and set connectionTimeoutMillis`];
+  }
   if (used >= limit && waiting > 0 && heldByWaiters >= used) {
     const all = `all ${used} are held by callers that wait for another one of this pool`;
     return ["self_deadlock", `${all}: pass the connection on instead of asking for a second`];

@@ -139,13 +139,14 @@ function sum(values: readonly number[]): number {
 }
 
 function createObservables(meter: Meter): Record<ObservableName, Observable> {
-  const create = ({ name, kind, unit, description }: MetricSpec): Observable => {
-    if (kind === "counter") return meter.createObservableCounter(name, { unit, description });
-    if (kind === "upDownCounter") return meter.createObservableUpDownCounter(name, { unit, description });
-    return meter.createObservableGauge(name, { unit, description });
-  };
   const entries = Object.entries(METRICS)
     .filter(([, spec]) => spec.kind !== "histogram")
-    .map(([key, spec]) => [key, create(spec)]);
+    .map(([key, spec]) => [key, createObservable(meter, spec)]);
   return Object.fromEntries(entries) as Record<ObservableName, Observable>;
+}
+
+export function createObservable(meter: Meter, { name, kind, unit, description }: MetricSpec): Observable {
+  if (kind === "counter") return meter.createObservableCounter(name, { unit, description });
+  if (kind === "upDownCounter") return meter.createObservableUpDownCounter(name, { unit, description });
+  return meter.createObservableGauge(name, { unit, description });
 }

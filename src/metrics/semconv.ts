@@ -404,6 +404,36 @@ export const METRICS: Readonly<Record<ObservableName, MetricSpec> & Record<Histo
 /** Histograms of query durations: `queryDurationBuckets` is for them. */
 export const QUERY_TIMES: readonly string[] = ["queryDuration", "routeQueryTime"] satisfies HistogramName[];
 
+export type ScopeMetricName = "alertsSent" | "alertsFailed" | "alertsDropped";
+
+export const ATTR_NOTIFIER = "notifier";
+
+/** What is not of one pool: these carry no attributes but their own. */
+export const SCOPE_METRICS: Readonly<Record<ScopeMetricName, MetricSpec>> = {
+  alertsSent: {
+    name: "poolscope.alerts.sent",
+    kind: "counter",
+    unit: "{message}",
+    description: "Messages about alerts that the notifier's receiver accepted.",
+    attributes: [ATTR_NOTIFIER],
+  },
+  alertsFailed: {
+    name: "poolscope.alerts.failed",
+    kind: "counter",
+    unit: "{message}",
+    description: "Messages about alerts that were given up after the last attempt.",
+    attributes: [ATTR_NOTIFIER],
+  },
+  alertsDropped: {
+    name: "poolscope.alerts.dropped",
+    kind: "counter",
+    unit: "{message}",
+    description:
+      "Messages about alerts that were dropped unsent: the queue was full, or the scope shut down.",
+    attributes: [ATTR_NOTIFIER],
+  },
+};
+
 export const METER_NAME = "poolscope";
 
 /** The meter, and the tracer, of the official instrumentation: its package's name. */
