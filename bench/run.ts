@@ -3,10 +3,12 @@ import { cpus } from "node:os";
 import { hookOverhead } from "./hook-overhead.ts";
 import { peerInstrumentationPg } from "./peers/instrumentation-pg.ts";
 import { queryOverhead } from "./query-overhead.ts";
+import { shed } from "./shed.ts";
 
 const benches: Record<string, () => Promise<void>> = {
   "hook-overhead": hookOverhead,
   "query-overhead": queryOverhead,
+  shed,
   // Last, because it patches pg for a while.
   peers: peerInstrumentationPg,
 };

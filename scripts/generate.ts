@@ -7,6 +7,7 @@ import { AggregationTemporality, DataPointType, type MetricData } from "@opentel
 import { prometheusText } from "../src/metrics/prometheus.ts";
 import {
   ATTR_NAMESPACE,
+  ATTR_NOTIFIER,
   ATTR_POOL_NAME,
   ATTR_SERVER_ADDRESS,
   ATTR_SERVER_PORT,
@@ -15,6 +16,7 @@ import {
   METRICS,
   type MetricSpec,
   OWN_ATTRIBUTES,
+  SCOPE_METRICS,
 } from "../src/metrics/semconv.ts";
 import { apiReport } from "./api-report.ts";
 
@@ -32,6 +34,8 @@ const MEANINGS: Readonly<Record<string, string>> = {
   [ATTR_SERVER_PORT]: "the port, where it is known; absent for a Unix socket",
 };
 
+const METRIC_COLUMNS = ["Metric", "In Prometheus", "Instrument", "Unit", "More attributes", "Description"];
+
 async function metricsPage(): Promise<string> {
   const specs = Object.values<MetricSpec>(METRICS);
   const histograms = Object.values(METRICS).filter((spec) => "boundaries" in spec);
@@ -39,16 +43,21 @@ async function metricsPage(): Promise<string> {
 
 # Metrics
 
-Every metric carries these attributes, and those given to \`watch()\` as \`attributes\`:
+Every metric of a pool carries these attributes, and those given to \`watch()\` as \`attributes\`:
 
 ${table(["Attribute", "Value"], commonAttributes(specs))}
 
 In Prometheus, dots in attribute names are underscores: \`${ATTR_POOL_NAME.replaceAll(".", "_")}\`. The
 Prometheus names below are those of \`scope.metrics()\` and of a Collector that adds unit and type suffixes.
 
+${table(METRIC_COLUMNS, await Promise.all(specs.map(metricRow)))}
+
+These are of a scope as a whole and carry no attributes but their own. They are there when it has notifiers, whose
+\`name\` is the value of \`${ATTR_NOTIFIER}\`:
+
 ${table(
-  ["Metric", "In Prometheus", "Instrument", "Unit", "More attributes", "Description"],
-  await Promise.all(specs.map(metricRow)),
+  METRIC_COLUMNS.map((column) => column.replace("More a", "A")),
+  await Promise.all(Object.values(SCOPE_METRICS).map(metricRow)),
 )}
 
 ## Buckets

@@ -8,13 +8,15 @@ export type PoolscopeErrorCode =
   | "POOLSCOPE_ALREADY_RECYCLED"
   | "POOLSCOPE_TOO_MANY_WAITING"
   | "POOLSCOPE_DRAINING"
+  | "POOLSCOPE_LOAD_SHED"
   | "POOLSCOPE_SHUT_DOWN";
 
 const brand: symbol = Symbol.for("poolscope.error");
 
 /**
  * The only error class poolscope throws: from a constructor-time call that was given something wrong, as the rejection
- * of `readings()`, and as that of a recycled pool's `connect()` where an option asks for it. `instanceof` holds across several installed copies of poolscope.
+ * of `readings()`, as that of a recycled pool's `connect()` where an option asks for it, and what `shedLoad()` hands to
+ * the application's error handlers. `instanceof` holds across several installed copies of poolscope.
  */
 export class PoolscopeError extends Error {
   /** A stable code, see {@link PoolscopeErrorCode}. */

@@ -1,4 +1,5 @@
 import { EventEmitter } from "node:events";
+import type { Alert } from "./alerts/alert.ts";
 import type { Logger } from "./logger.ts";
 
 /** A connection that was handed out, as events tell of it. What is not known is absent. */
@@ -61,6 +62,10 @@ export interface PoolscopeEvents {
   nestedCheckout: NestedCheckout;
   /** A query took longer than `slowQueryMillis`. Every one, also those that have no line in the log. */
   slowQuery: SlowQuery;
+  /** A rule of `alerts` fires for a pool. */
+  alert: Alert;
+  /** What had fired is over. Once for each `alert`. */
+  alertResolved: Alert;
 }
 
 export const EVENT_NAMES: readonly (keyof PoolscopeEvents)[] = [
@@ -69,6 +74,8 @@ export const EVENT_NAMES: readonly (keyof PoolscopeEvents)[] = [
   "releasedInTransaction",
   "nestedCheckout",
   "slowQuery",
+  "alert",
+  "alertResolved",
 ];
 
 /** Tells listeners, and keeps what they throw away from everything else. */

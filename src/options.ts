@@ -1,5 +1,7 @@
 import type { IncomingMessage } from "node:http";
 import type { MeterProvider } from "@opentelemetry/api";
+import type { AlertSeverity } from "./alerts/alert.ts";
+import type { Notifier } from "./alerts/notifier.ts";
 import type { Logger } from "./logger.ts";
 import type { PoolTimeout } from "./watch/coded-timeout.ts";
 
@@ -32,8 +34,15 @@ export interface PoolscopeOptions {
   logger?: Logger | undefined;
   /** Where a pool's status changes, as used/capacity. */
   thresholds?: Thresholds | undefined;
-  /** When a log line says that usage is high, and when that it is normal again, as used/capacity. */
-  usageAlert?: UsageAlert | undefined;
+  /** What counts as an alert, rule by rule. `false` switches a rule off. See docs/alerts.md. */
+  alerts?: AlertOptions | undefined;
+  /**
+   * Who is told of alerts besides the log and `scope.on()`: `webhook()`, `slack()`, `pagerDuty()`, or a
+   * {@link Notifier} of your own. Needs samples: not with {@link sampleIntervalMillis} 0.
+   *
+   * @default none
+   */
+  notifiers?: readonly Notifier[] | undefined;
   /**
    * Milliseconds between two samples for history, peaks and alerts, 10 or more; 0 takes none. A scrape interval no
    * longer than this misses no peak.
@@ -72,6 +81,13 @@ export interface PoolscopeOptions {
    * @default 1
    */
   processes?: number | undefined;
+  /**
+   * Milliseconds that 95 of 100 requests for a connection should wait at most, 1 or more: what `advice` in readings is
+   * about, see docs/size-advice.md; 0 gives none. Needs samples.
+   *
+   * @default 10
+   */
+  targetWaitMillis?: number | undefined;
   /** Milliseconds after which a reading of the meter is given up, 1 or more. @default 2000 */
   collectTimeoutMillis?: number | undefined;
   /**
@@ -112,12 +128,120 @@ export interface Thresholds {
   critical?: number | undefined;
 }
 
-/** When usage is called high. Both in (0, 1], `leave` not above `enter`. */
-export interface UsageAlert {
-  /** High from here on. @default 0.8 */
+/**
+ * When each rule fires. It is pending from `enter` on, fires when it has stayed there for `forMillis`, and is resolved
+ * below `leave`. Durations are judged from one sample to the next (`sampleIntervalMillis`).
+ */
+export interface AlertOptions {
+  /**
+   * used/capacity, in (0, 1].
+   *
+   * @default `{ enter: 0.8, leave: 0.75, forMillis: 2 × sampleIntervalMillis }`
+   */
+  usage?: AlertThreshold | false | undefined;
+  /** Connections in use beyond the pool size, 1 or more. @default `{ enter: 1, leave: 1, forMillis: 0 }` */
+  overflow?: AlertThreshold | false | undefined;
+  /**
+   * How long the oldest queued caller has waited.
+   *
+   * @default `{ enterMillis: 1000, leaveMillis: 500, forMillis: 2 × sampleIntervalMillis }`
+   */
+  waiting?: WaitingAlert | false | undefined;
+  /** Callers that gave up, 1 or more. @default `{ enter: 1, leave: 1, forMillis: 0, windowMillis: 60000 }` */
+  timeouts?: CountAlert | false | undefined;
+  /** Suspected leaks, 1 or more. @default `{ enter: 1, leave: 1, forMillis: 0 }` */
+  leaks?: AlertThreshold | false | undefined;
+  /**
+   * Failed attempts to connect, 1 or more; without those of outages that `down` tells of.
+   *
+   * @default `{ enter: 3, leave: 1, forMillis: 0, windowMillis: 60000 }`
+   */
+  connectFailures?: CountAlert | false | undefined;
+  /** Queries slower than `slowQueryMillis`. @default `{ enter: 10, leave: 5, forMillis: 0, windowMillis: 60000 }` */
+  slowQueries?: CountAlert | false | undefined;
+  /** Nothing moved for `stuckAfterMillis` while callers waited, or the pool is deadlocked. @default `{ forMillis: 0 }` */
+  stuck?: ConditionAlert | false | undefined;
+  /**
+   * The last attempt to connect failed: server unreachable, authentication failed, too many connections.
+   *
+   * @default `{ forMillis: sampleIntervalMillis }`
+   */
+  down?: ConditionAlert | false | undefined;
+  /** The event loop was blocked. @default `{ forMillis: 0 }` */
+  eventLoop?: ConditionAlert | false | undefined;
+}
+
+/** When something measured is an alert. */
+export interface AlertThreshold {
+  /** An alert from here on. */
   enter?: number | undefined;
-  /** Normal below this. @default 0.75, or `enter` when that is lower */
+  /** Over below this; not above `enter`. */
   leave?: number | undefined;
+  /** Milliseconds for which it has to stay at `enter` or above before it fires, 0 or more. */
+  forMillis?: number | undefined;
+}
+
+/** When something counted is an alert: by how much it grows. */
+export interface CountAlert extends AlertThreshold {
+  /** Milliseconds within which it is counted, 1 or more; at least the time between two samples. @default 60000 */
+  windowMillis?: number | undefined;
+}
+
+/** When a wait is an alert. */
+export interface WaitingAlert {
+  /** Milliseconds, 1 or more: an alert from here on. @default 1000 */
+  enterMillis?: number | undefined;
+  /** Milliseconds, 1 or more: over below this; not above `enterMillis`. @default 500, or `enterMillis` when that is lower */
+  leaveMillis?: number | undefined;
+  /** Milliseconds for which waits have to stay that long before it fires, 0 or more. */
+  forMillis?: number | undefined;
+}
+
+/** When what holds or does not is an alert. */
+export interface ConditionAlert {
+  /** Milliseconds for which it has to hold before it fires, 0 or more. */
+  forMillis?: number | undefined;
+}
+
+/** How messages to a notifier are sent. */
+export interface DeliveryOptions {
+  /** Milliseconds one attempt may take, 1 or more. @default 5000 */
+  timeoutMillis?: number | undefined;
+  /** Attempts after the first, 0 to 100. @default 5 */
+  retries?: number | undefined;
+  /** Milliseconds before the second attempt, 1 or more; doubled for each further one, and up to as much again at random. @default 1000 */
+  minBackoffMillis?: number | undefined;
+  /** Milliseconds between two attempts at most, not below `minBackoffMillis`. @default 30000 */
+  maxBackoffMillis?: number | undefined;
+  /** Milliseconds of a receiver's `Retry-After` that are waited at most, besides the back-off; 0 ignores it. @default 60000 */
+  maxRetryAfterMillis?: number | undefined;
+  /** Messages that wait at most, 1 to 10000; what happens beyond is in docs/alerts.md. @default 100 */
+  queueSize?: number | undefined;
+}
+
+/** Options of every notifier. */
+export interface NotifierOptions extends DeliveryOptions {
+  /** Unique in a scope, 1 to 60 characters: the label `notifier` and the word in logs. @default the kind, like `slack` */
+  name?: string | undefined;
+  /** What is milder is not told. @default "warning" */
+  minSeverity?: AlertSeverity | undefined;
+}
+
+/** Options of `webhook()`. */
+export interface WebhookOptions extends NotifierOptions {
+  /** Headers for each request. Secret: they are shown nowhere. */
+  headers?: Readonly<Record<string, string>> | undefined;
+}
+
+/** Options of `slack()`. */
+export interface SlackOptions extends NotifierOptions {}
+
+/** Options of `pagerDuty()`. */
+export interface PagerDutyOptions extends NotifierOptions {
+  /** Of the Events API v2. @default `https://events.pagerduty.com/v2/enqueue` */
+  url?: string | undefined;
+  /** What is affected, as PagerDuty shows it, 1 to 255 characters. @default the name of this machine */
+  source?: string | undefined;
 }
 
 /** What the OTLP exporter is asked to report: running totals or differences. */
@@ -267,6 +391,49 @@ export interface HealthOptions {
    * @default "never"
    */
   details?: "never" | "always" | DetailsRule | undefined;
+  /**
+   * Other parts of the application, by name: checks of your own, each with a deadline and a cache of its own. They show
+   * in `/` and count for its status. Not named `database` or `ping`.
+   *
+   * @default none
+   */
+  components?: Readonly<Record<string, ComponentCheck | Component>> | undefined;
+  /**
+   * Show a component `ping`: whether the server of each pool answers, asked over a short-lived connection of poolscope's
+   * own. It never takes a connection of a pool.
+   *
+   * @default false
+   */
+  ping?: boolean | PingOptions | undefined;
+}
+
+/**
+ * Says how a part of the application is: `true` for healthy, `false` for critical, or an object with a status. What else
+ * the object holds is shown where details are allowed. One that throws is critical.
+ *
+ * @param signal Aborted when the deadline has passed
+ */
+export type ComponentCheck = (signal: AbortSignal) => ComponentResult | Promise<ComponentResult>;
+
+export type ComponentResult =
+  | boolean
+  | { readonly status: "healthy" | "warning" | "critical" | "unknown"; readonly [detail: string]: unknown };
+
+export interface Component {
+  check: ComponentCheck;
+  /** Milliseconds after which a check that has not answered is critical, 1 or more. @default 500 */
+  timeoutMillis?: number | undefined;
+  /** Milliseconds for which one answer serves all requests, 0 or more. @default 1000 */
+  cacheMillis?: number | undefined;
+  /** Whether `/ready` answers 503 while it is critical. @default false */
+  neededForReadiness?: boolean | undefined;
+}
+
+export interface PingOptions {
+  /** Milliseconds after which a server that has not answered is not reachable, 1 or more. @default 500 */
+  timeoutMillis?: number | undefined;
+  /** Milliseconds for which one answer serves all requests, 0 or more. @default 5000 */
+  cacheMillis?: number | undefined;
 }
 
 /** Whether this request may see details. */
@@ -299,6 +466,45 @@ export type RouteRule = (request: IncomingMessage) => string | undefined;
 
 /** Whether the response to this request may have a `Server-Timing`. */
 export type ServerTimingRule = (request: IncomingMessage) => boolean;
+/** Options of `scope.shedLoad()`. Requests are shed where either limit is reached. */
+export interface ShedLoadOptions {
+  /**
+   * Callers queued for a connection of one pool from which on requests are shed, 1 or more; until fewer than half as
+   * many are.
+   *
+   * @default 10 for each connection the pool may open
+   */
+  maxWaiting?: number | undefined;
+  /**
+   * Milliseconds of expected wait above which requests are shed, 1 or more; until it is half of that. Expected are the
+   * callers queued times the mean of the last holds, divided by the connections the pool may open. Best below the
+   * pool's `connectionTimeoutMillis` and below what callers are ready to wait.
+   *
+   * @default 1000
+   */
+  maxWaitMillis?: number | undefined;
+  /** Seconds after which callers are told to try again (`Retry-After`), 1 to 86400. @default 1 */
+  retryAfterSeconds?: number | undefined;
+  /** 503 says the service is overloaded, 429 that the caller sent too much. @default 503 */
+  statusCode?: 429 | 503 | undefined;
+  /** Names of the pools the requests need, watched before. @default every watched pool, also those to come */
+  pools?: readonly string[] | undefined;
+  /**
+   * Lets a request through whatever waits: `true` does, anything else does not. Asked only while requests are shed, and
+   * has to answer at once. When it throws, the request is not let through, and the log says so once.
+   */
+  skip?: SkipRule | undefined;
+  /**
+   * `"answer"` answers with the status code and a line of JSON; `"next"` hands a PoolscopeError `POOLSCOPE_LOAD_SHED`
+   * with `status`, `statusCode` and `headers` to the application's error handlers. `Retry-After` is set either way.
+   *
+   * @default "answer"
+   */
+  onShed?: "answer" | "next" | undefined;
+}
+
+/** Whether this request is let through while others are shed. */
+export type SkipRule = (request: IncomingMessage) => boolean;
 
 /** Options of `scope.holders()`. */
 export interface HoldersOptions {
@@ -306,9 +512,26 @@ export interface HoldersOptions {
   joinServer?: boolean | undefined;
 }
 
+/** Options of `scope.gracefulShutdown()`. */
+export interface GracefulShutdownOptions {
+  /** The signals that begin it. @default ["SIGTERM"] */
+  signals?: readonly NodeJS.Signals[] | undefined;
+  /**
+   * Milliseconds between `/ready` turning to 503 and the server taking no more connections, 0 or more: the time load
+   * balancers need to notice.
+   *
+   * @default 5000
+   */
+  delayMillis?: number | undefined;
+  /** Milliseconds requests under way, and then holders of connections, may take after that, 1 or more. @default 10000 */
+  timeoutMillis?: number | undefined;
+  /** Whether to end the process after it, with `process.exitCode`, else 0. @default true */
+  exit?: boolean | undefined;
+}
+
 /** Options of `scope.shutdown()`. */
 export interface ShutdownOptions {
-  /** Milliseconds the last export may take, 1 or more. @default 5000 */
+  /** Milliseconds the last export, and at the same time the last messages of notifiers, may take, 1 or more. @default 5000 */
   timeoutMillis?: number | undefined;
 }
 

@@ -1,11 +1,14 @@
+import type { Alert } from "./alerts/alert.ts";
 import type { PoolscopeEvents } from "./events.ts";
 import type { AssessedReading } from "./health/assess.ts";
 import type { HttpHandler } from "./metrics/prometheus.ts";
 import type {
+  GracefulShutdownOptions,
   HealthOptions,
   HoldersOptions,
   PoolscopeOptions,
   RoutesOptions,
+  ShedLoadOptions,
   ShutdownOptions,
   WatchOptions,
 } from "./options.ts";
@@ -14,6 +17,7 @@ import { Scope } from "./scope.ts";
 import type { ConnectionBudget } from "./server/connection-budget.ts";
 import type { Holder } from "./server/holders.ts";
 import { resolveOptions } from "./settings.ts";
+import type { ClosableServer, GracefulShutdown } from "./shutdown/graceful-shutdown.ts";
 import type { PgPool } from "./watch/pg-types.ts";
 import type { PoolWatch } from "./watch/pool-watch.ts";
 
@@ -26,7 +30,10 @@ export interface Poolscope extends AsyncDisposable {
    * `POOLSCOPE_SHUT_DOWN`
    */
   watch(pool: PgPool, options?: WatchOptions): PoolWatch;
-  /** An Express router that serves `/`, `/database`, `/database/:pool` and `/live` as JSON. Express 4 and 5. */
+  /**
+   * An Express router that serves `/`, `/database`, `/database/:pool`, `/ready`, `/started` and `/live` as JSON. Express
+   * 4 and 5.
+   */
   health(options?: HealthOptions): HttpHandler;
   /**
    * Express middleware that measures by route (`http.route`) how long requests wait for connections, hold them and
@@ -37,6 +44,14 @@ export interface Poolscope extends AsyncDisposable {
   routes(options?: RoutesOptions): HttpHandler;
   /** A handler that serves the metrics as Prometheus text. */
   metrics(): HttpHandler;
+  /**
+   * Express middleware that refuses requests while too many callers wait for a connection of a watched pool: 503 with
+   * `Retry-After`, before the request queues too. Mount it behind health and metrics, before the routes that use the
+   * pool. Express 4 and 5.
+   *
+   * @throws PoolscopeError `POOLSCOPE_INVALID_OPTION`, `POOLSCOPE_UNKNOWN_POOL`, `POOLSCOPE_SHUT_DOWN`
+   */
+  shedLoad(options?: ShedLoadOptions): HttpHandler;
   /**
    * One fresh reading for each watched pool.
    *
@@ -57,6 +72,8 @@ export interface Poolscope extends AsyncDisposable {
    * @param limit How many at most, 1 or more; default 10.
    */
   slowQueries(limit?: number): SlowQueryGroup[];
+  /** What is pending or firing now, as the last sample saw it; see the option `alerts`. */
+  alerts(): Alert[];
   /**
    * Who holds the connections of one pool now, longest first: since when, since where, doing what.
    *
@@ -77,7 +94,16 @@ export interface Poolscope extends AsyncDisposable {
    * @returns Takes the listener away again
    */
   on<E extends keyof PoolscopeEvents>(event: E, listener: (data: PoolscopeEvents[E]) => void): () => void;
-  /** Sends what is still to be sent, lets go of every pool and stops all timers. Safe to call again. */
+  /**
+   * Ends the application when it is told to: on `SIGTERM`, `/ready` turns to 503; after `delayMillis` the server takes no
+   * more connections; requests under way and holders of connections are waited for; the pools end, the last numbers are
+   * exported, and the process exits. A second signal skips the delay.
+   *
+   * @param server What `app.listen()` returned
+   * @throws PoolscopeError `POOLSCOPE_INVALID_OPTION`, `POOLSCOPE_SHUT_DOWN`
+   */
+  gracefulShutdown(server: ClosableServer, options?: GracefulShutdownOptions): GracefulShutdown;
+  /** Resolves all alerts, sends what is still to be sent, lets go of every pool and stops all timers. Safe to call again. */
   shutdown(options?: ShutdownOptions): Promise<void>;
 }
 

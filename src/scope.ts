@@ -1,24 +1,38 @@
 import type { ResourceMetrics } from "@opentelemetry/sdk-metrics";
-import { ConditionWatcher } from "./alerts/condition-watcher.ts";
-import { UsageWatcher } from "./alerts/usage-watcher.ts";
-import { integerOption } from "./check.ts";
+import { SizeAdvisor } from "./advice/size-advisor.ts";
+import type { Alert } from "./alerts/alert.ts";
+import { AlertEngine } from "./alerts/alert-engine.ts";
+import { Announcer } from "./alerts/announcer.ts";
+import { Deliveries } from "./alerts/deliveries.ts";
+import { rulesFrom } from "./alerts/rules.ts";
+import { hasMethods, integerOption } from "./check.ts";
 import { expected, expectedSecret, PoolscopeError } from "./errors.ts";
 import { EVENT_NAMES, Events, type PoolscopeEvents } from "./events.ts";
 import { type AssessedReading, assess } from "./health/assess.ts";
 import { cached } from "./health/cached-source.ts";
+import { Components } from "./health/components.ts";
 import type { DatabaseSource } from "./health/database.ts";
+import { resolveGracefulShutdownOptions, resolveHealthOptions } from "./health/health-settings.ts";
+import { pingComponent } from "./health/ping-component.ts";
 import { healthRouter } from "./health/router.ts";
+import { Lifecycle } from "./lifecycle.ts";
 import type { Logger } from "./logger.ts";
 import { DoubleCounting } from "./metrics/double-counting.ts";
 import { HostTelemetry } from "./metrics/host-telemetry.ts";
 import { OwnTelemetry } from "./metrics/own-telemetry.ts";
 import { type HttpHandler, prometheusHandler } from "./metrics/prometheus.ts";
+import { serviceName } from "./metrics/service-name.ts";
 import type { Telemetry } from "./metrics/telemetry.ts";
+import { resolveRoutesOptions } from "./middleware/route-settings.ts";
 import { Routes } from "./middleware/routes.ts";
+import { shedLoad } from "./middleware/shed-load.ts";
+import { resolveShedLoadOptions } from "./middleware/shed-settings.ts";
 import type {
+  GracefulShutdownOptions,
   HealthOptions,
   HoldersOptions,
   RoutesOptions,
+  ShedLoadOptions,
   ShutdownOptions,
   WatchOptions,
 } from "./options.ts";
@@ -37,15 +51,21 @@ import { Sampler } from "./readings/sampler.ts";
 import { BudgetCheck } from "./server/budget-check.ts";
 import type { ConnectionBudget } from "./server/connection-budget.ts";
 import { type Holder, holdersOf, joinServer } from "./server/holders.ts";
+import { Pings } from "./server/ping.ts";
+import { Recovery } from "./server/recovery.ts";
 import {
   type QuerySettings,
-  resolveHealthOptions,
   resolveHoldersOptions,
-  resolveRoutesOptions,
   resolveShutdownOptions,
   resolveWatchOptions,
   type Settings,
 } from "./settings.ts";
+import { drainPools } from "./shutdown/drain-pools.ts";
+import {
+  type ClosableServer,
+  type GracefulShutdown,
+  gracefulShutdown,
+} from "./shutdown/graceful-shutdown.ts";
 import { Callers } from "./watch/callers.ts";
 import { LeakDetector } from "./watch/leak-detector.ts";
 import { type NestedCheckouts, noNestedCheckouts, TrackedNesting } from "./watch/nested-checkouts.ts";
@@ -61,11 +81,15 @@ import { WatchedPool } from "./watch/watched-pool.ts";
 export class Scope implements Poolscope {
   readonly #settings: Settings;
   readonly #registry = new PoolRegistry();
+  readonly #pings = new Pings(this.#registry);
+  readonly #recovery: Recovery;
+  readonly #lifecycle = new Lifecycle();
   readonly #telemetry: Telemetry;
   readonly #readings: MeterReadings;
   readonly #history: History<AssessedReading>;
-  readonly #usage: UsageWatcher;
-  readonly #conditions: ConditionWatcher;
+  readonly #advisor: SizeAdvisor;
+  readonly #alerts: AlertEngine;
+  readonly #deliveries: Deliveries;
   readonly #events: Events;
   readonly #slowQueries: SlowQueries;
   readonly #instrumentation: InstrumentationPg | undefined;
@@ -99,10 +123,14 @@ export class Scope implements Poolscope {
         )
       : new OwnTelemetry(this.#registry, settings.serviceName, settings.otlp, buckets, logger);
     this.#readings = new MeterReadings(this.#telemetry, this.#registry, settings.collectTimeoutMillis);
+    this.#recovery = new Recovery(this.#registry, this.#pings, settings.stuckAfterMillis / 1000);
     this.#history = new History(settings.historySize);
-    this.#usage = new UsageWatcher(settings.usageAlert, logger);
-    this.#conditions = new ConditionWatcher(logger);
+    this.#advisor = new SizeAdvisor(settings.targetWaitMillis);
     this.#events = new Events(logger);
+    this.#deliveries = new Deliveries(settings.notifiers, logger);
+    if (settings.notifiers.length > 0) this.#telemetry.observeNotifiers(this.#deliveries.counts);
+    const announcer = new Announcer(logger, this.#events, this.#deliveries);
+    this.#alerts = alertEngine(settings, announcer);
     this.#slowQueries = new SlowQueries(logger, this.#events, settings.queries.slowMillis);
     const follow: QueryTools["follow"] = (client, queries) => hookQueries(client, queries, this.#callers);
     this.#queryTools = queryTools(settings.queries, logger, this.#instrumentation?.follow ?? follow);
@@ -117,8 +145,8 @@ export class Scope implements Poolscope {
     this.#leakLooks = new Sampler(leaks.intervalMillis, look, logger);
     this.#registry.onAdd(({ name }) => {
       this.#history.forget(name);
-      this.#usage.forget(name);
-      this.#conditions.forget(name);
+      this.#advisor.forget(name);
+      this.#alerts.forget(name);
       this.#slowQueries.forget(name);
     });
     this.#sampler = new Sampler(settings.sampleIntervalMillis, () => this.#sample(), logger);
@@ -155,18 +183,45 @@ export class Scope implements Poolscope {
       notesSites: this.#settings.leakAfterMillis > 0 || this.#settings.looksForNesting,
     });
     this.#registry.add(watched);
+    this.#lifecycle.started();
     for (const advice of poolAdvice(pool.options)) this.#settings.logger.info(`${watched.name} - ${advice}`);
     return watched.handle;
   }
 
   health(options?: HealthOptions): HttpHandler {
-    const { cacheMillis, details } = resolveHealthOptions(options);
+    const { cacheMillis, details, components, ping } = resolveHealthOptions(options);
     const source: DatabaseSource = {
-      read: () => this.readings(),
+      read: async () => {
+        const readings = await this.readings();
+        return (await this.#recovery.look(readings)) ? this.readings() : readings;
+      },
       history: (pool, limit) => this.#history.last(pool, limit),
       slowQueries: (pool, limit) => this.#slowQueries.worst(limit, pool),
+      alerts: (pool) => this.#alerts.list(pool).filter(({ state }) => state === "firing"),
     };
-    return healthRouter(cached(source, cacheMillis), details);
+    const pools = () => this.#registry.all().map(({ name }) => name);
+    return healthRouter({
+      source: cached(source, cacheMillis),
+      components: new Components({
+        ...components,
+        ...(ping && { ping: pingComponent(this.#pings, pools, ping) }),
+      }),
+      details,
+      lifecycle: this.#lifecycle,
+      stuckAfterSeconds: this.#settings.stuckAfterMillis / 1000,
+    });
+  }
+
+  gracefulShutdown(server: ClosableServer, options?: GracefulShutdownOptions): GracefulShutdown {
+    if (!hasMethods(server, ["close"])) throw expected("server", "an http.Server", server);
+    const settings = resolveGracefulShutdownOptions(options);
+    this.#assertRunning();
+    return gracefulShutdown(server, settings, {
+      lifecycle: this.#lifecycle,
+      logger: this.#settings.logger,
+      drain: (timeoutMillis) => drainPools(this.#registry.all(), timeoutMillis, this.#settings.logger),
+      shutdown: () => this.shutdown(),
+    });
   }
 
   routes(options?: RoutesOptions): HttpHandler {
@@ -178,6 +233,13 @@ export class Scope implements Poolscope {
       this.#assertRunning();
       return (await this.#readings.collect()).resourceMetrics;
     });
+  }
+
+  shedLoad(options?: ShedLoadOptions): HttpHandler {
+    const settings = resolveShedLoadOptions(options);
+    this.#assertRunning();
+    for (const name of settings.pools ?? []) this.#watched("pools", name);
+    return shedLoad(this.#registry, settings, this.#settings.logger);
   }
 
   async readings(): Promise<AssessedReading[]> {
@@ -193,11 +255,14 @@ export class Scope implements Poolscope {
     return this.#slowQueries.worst(integerOption("limit", limit, 10, { min: 1 }));
   }
 
+  alerts(): Alert[] {
+    return this.#alerts.list().filter(({ pool }) => this.#registry.get(pool) !== undefined);
+  }
+
   async holders(name: string, options?: HoldersOptions): Promise<Holder[]> {
     const { joinServer: isJoined } = resolveHoldersOptions(options);
     this.#assertRunning();
-    const pool = this.#registry.get(name);
-    if (!pool) throw expected("name", "the name of a watched pool", name, "POOLSCOPE_UNKNOWN_POOL");
+    const pool = this.#watched("name", name);
     const holders = holdersOf(pool);
     return isJoined ? joinServer(pool, holders, this.#settings.collectTimeoutMillis) : holders;
   }
@@ -215,6 +280,7 @@ export class Scope implements Poolscope {
 
   shutdown(options?: ShutdownOptions): Promise<void> {
     const { timeoutMillis } = resolveShutdownOptions(options);
+    this.#lifecycle.shuttingDown();
     this.#shutdown ??= this.#end(timeoutMillis);
     return this.#shutdown;
   }
@@ -227,14 +293,17 @@ export class Scope implements Poolscope {
     this.#eventLoop.closeWindow();
     this.#slowQueries.flush();
     const readings = this.#assess(await this.#readings.sample());
+    void this.#recovery.look(readings);
+    this.#advisor.add(readings);
     this.#history.add(readings);
-    this.#usage.look(readings);
-    this.#conditions.look(readings);
+    this.#alerts.look(readings);
   }
 
   #assess(readings: readonly PoolReading[]): AssessedReading[] {
     const { maxSeconds } = this.#eventLoop;
-    return readings.map((reading) => assess(reading, this.#settings, maxSeconds));
+    return readings.map((reading) =>
+      assess(reading, this.#settings, maxSeconds, this.#advisor.advise(reading)),
+    );
   }
 
   /** Exports while the pools are still watched: the last numbers are true ones. */
@@ -243,6 +312,8 @@ export class Scope implements Poolscope {
     await this.#sampler.stop();
     await this.#leakLooks.stop();
     this.#eventLoop.stop();
+    this.#alerts.end();
+    const delivered = this.#deliveries.end(timeoutMillis);
     try {
       await this.#telemetry.shutdown(timeoutMillis);
     } catch (error) {
@@ -252,11 +323,25 @@ export class Scope implements Poolscope {
     for (const pool of this.#registry.all()) pool.detach();
     this.#instrumentation?.stop();
     this.#slowQueries.flush(true);
+    await delivered;
+  }
+
+  #watched(option: string, name: string): WatchedPool {
+    const pool = this.#registry.get(name);
+    if (pool) return pool;
+    throw expected(option, "the name of a watched pool", name, "POOLSCOPE_UNKNOWN_POOL");
   }
 
   #assertRunning(): void {
     if (this.#shutdown) throw new PoolscopeError("POOLSCOPE_SHUT_DOWN", "This scope is shut down");
   }
+}
+
+function alertEngine(settings: Settings, announcer: Announcer): AlertEngine {
+  const { leakAfterMillis, stuckAfterMillis, queries } = settings;
+  const knobs = { leakAfterMillis, stuckAfterMillis, slowQueryMillis: queries.slowMillis };
+  const service = serviceName(settings.serviceName);
+  return new AlertEngine(rulesFrom(settings.alerts, knobs), service, (alert) => announcer.tell(alert));
 }
 
 function queryTools(

@@ -1,5 +1,7 @@
 import type { Attributes, MeterProvider } from "@opentelemetry/api";
 import { AggregationTemporality, InstrumentType } from "@opentelemetry/sdk-metrics";
+import { type AlertSettings, resolveAlerts } from "./alerts/alert-settings.ts";
+import { type NotifierSettings, resolveNotifiers } from "./alerts/notifier-settings.ts";
 import {
   booleanOption,
   bucketsOption,
@@ -14,19 +16,13 @@ import { diagLogger, guardLogger, type Logger } from "./logger.ts";
 import { type OtlpSettings, resolveOtlp } from "./metrics/otlp-settings.ts";
 import { OWN_ATTRIBUTES } from "./metrics/semconv.ts";
 import type {
-  DetailsRule,
-  HealthOptions,
   HoldersOptions,
   MetricReaderLike,
   PoolscopeOptions,
   QueryName,
   QuerySource,
-  RouteRule,
-  RoutesOptions,
-  ServerTimingRule,
   ShutdownOptions,
   Thresholds,
-  UsageAlert,
   ViewsOptions,
   WatchOptions,
 } from "./options.ts";
@@ -39,13 +35,16 @@ export interface Settings {
   readonly otlp: OtlpSettings | undefined;
   readonly logger: Logger;
   readonly thresholds: ThresholdSettings;
-  readonly usageAlert: UsageAlertSettings;
+  readonly alerts: AlertSettings;
+  readonly notifiers: readonly NotifierSettings[];
   readonly sampleIntervalMillis: number;
   readonly historySize: number;
   readonly collectTimeoutMillis: number;
   readonly leakAfterMillis: number;
   readonly looksForNesting: boolean;
   readonly stuckAfterMillis: number;
+  /** 0: no advice. */
+  readonly targetWaitMillis: number;
   /** 0: the budget is not compared by itself. */
   readonly processes: number;
   readonly queries: QuerySettings;
@@ -65,22 +64,6 @@ export interface ThresholdSettings {
   readonly critical: number;
 }
 
-export interface UsageAlertSettings {
-  readonly enter: number;
-  readonly leave: number;
-}
-
-export interface HealthSettings {
-  readonly cacheMillis: number;
-  readonly details: DetailsRule;
-}
-
-export interface RoutesSettings {
-  readonly route: RouteRule | undefined;
-  readonly maxRoutes: number;
-  readonly serverTiming: boolean | ServerTimingRule;
-}
-
 export interface WatchSettings {
   readonly name: string | undefined;
   readonly poolSize: number | undefined;
@@ -96,7 +79,8 @@ export function resolveOptions(given: unknown, environment: NodeJS.ProcessEnv): 
     "otlp",
     "logger",
     "thresholds",
-    "usageAlert",
+    "alerts",
+    "notifiers",
     "sampleIntervalMillis",
     "historySize",
     "collectTimeoutMillis",
@@ -104,6 +88,7 @@ export function resolveOptions(given: unknown, environment: NodeJS.ProcessEnv): 
     "nestedCheckouts",
     "stuckAfterMillis",
     "processes",
+    "targetWaitMillis",
     "queries",
     "slowQueryMillis",
     "queryName",
@@ -112,17 +97,19 @@ export function resolveOptions(given: unknown, environment: NodeJS.ProcessEnv): 
   ]);
   const logger = resolveLogger(options.logger);
   const host = resolveHost(options);
+  const sampleIntervalMillis = integerOption("sampleIntervalMillis", options.sampleIntervalMillis, 10_000, {
+    min: 10,
+    orZero: true,
+  });
   return {
     serviceName: textOption("serviceName", options.serviceName, 255),
     host,
     otlp: resolveOtlp(options.otlp, host !== undefined, logger, environment),
     logger,
     thresholds: resolveThresholds(options.thresholds),
-    usageAlert: resolveUsageAlert(options.usageAlert),
-    sampleIntervalMillis: integerOption("sampleIntervalMillis", options.sampleIntervalMillis, 10_000, {
-      min: 10,
-      orZero: true,
-    }),
+    alerts: resolveAlerts(options.alerts, sampleIntervalMillis),
+    notifiers: resolveNotifiers(options.notifiers, sampleIntervalMillis),
+    sampleIntervalMillis,
     historySize: integerOption("historySize", options.historySize, 100, { min: 1, max: 10_000 }),
     collectTimeoutMillis: integerOption("collectTimeoutMillis", options.collectTimeoutMillis, 2_000, {
       min: 1,
@@ -134,6 +121,10 @@ export function resolveOptions(given: unknown, environment: NodeJS.ProcessEnv): 
     looksForNesting: resolveNesting(options.nestedCheckouts),
     stuckAfterMillis: integerOption("stuckAfterMillis", options.stuckAfterMillis, 5_000, { min: 1 }),
     processes: integerOption("processes", options.processes, 1, { min: 1, max: 100_000, orZero: true }),
+    targetWaitMillis: integerOption("targetWaitMillis", options.targetWaitMillis, 10, {
+      min: 1,
+      orZero: true,
+    }),
     queries: resolveQueries(options),
   };
 }
@@ -159,29 +150,9 @@ export function resolveWatchOptions(given: unknown, poolMax: number): WatchSetti
   };
 }
 
-export function resolveHealthOptions(given: unknown): HealthSettings {
-  const options = objectOption<HealthOptions>("options", given, ["cacheMillis", "details"]);
-  return {
-    cacheMillis: integerOption("cacheMillis", options.cacheMillis, 250, { min: 0 }),
-    details: resolveDetails(options.details),
-  };
-}
-
-export function resolveRoutesOptions(given: unknown): RoutesSettings {
-  const options = objectOption<RoutesOptions>("options", given, ["route", "maxRoutes", "serverTiming"]);
-  const { route, serverTiming = false } = options;
-  if (route !== undefined && typeof route !== "function") throw expected("route", "a function", route);
-  if (typeof serverTiming !== "boolean" && typeof serverTiming !== "function") {
-    throw expected("serverTiming", "true, false or a function", serverTiming);
-  }
-  const maxRoutes = integerOption("maxRoutes", options.maxRoutes, 200, { min: 1, max: 1_000 });
-  return { route, maxRoutes, serverTiming };
-}
-
 export function resolveHoldersOptions(given: unknown): { readonly joinServer: boolean } {
-  const { joinServer = false } = objectOption<HoldersOptions>("options", given, ["joinServer"]);
-  if (typeof joinServer === "boolean") return { joinServer };
-  throw expected("joinServer", "true or false", joinServer);
+  const { joinServer } = objectOption<HoldersOptions>("options", given, ["joinServer"]);
+  return { joinServer: booleanOption("joinServer", joinServer, false) };
 }
 
 export function resolveShutdownOptions(given: unknown): { readonly timeoutMillis: number } {
@@ -210,12 +181,6 @@ function resolveQueries(options: PoolscopeOptions): QuerySettings {
     maxNames: integerOption("maxQueryNames", options.maxQueryNames, 100, { min: 1, max: 1_000 }),
     durationBuckets: bucketsOption("queryDurationBuckets", options.queryDurationBuckets, 50),
   };
-}
-
-function resolveDetails(given: unknown): DetailsRule {
-  if (typeof given === "function") return given as DetailsRule;
-  if (given === undefined || given === "never" || given === "always") return () => given === "always";
-  throw expected("details", '"never", "always" or a function', given);
 }
 
 function resolveNesting(given: unknown): boolean {
@@ -262,14 +227,6 @@ function resolveThresholds(given: unknown): ThresholdSettings {
   const critical = fractionOption("thresholds.critical", options.critical, 0.9);
   if (warning < critical) return { warning, critical };
   throw expected("thresholds.warning", `below \`thresholds.critical\` (${critical})`, warning);
-}
-
-function resolveUsageAlert(given: unknown): UsageAlertSettings {
-  const options = objectOption<UsageAlert>("usageAlert", given, ["enter", "leave"]);
-  const enter = fractionOption("usageAlert.enter", options.enter, 0.8);
-  const leave = fractionOption("usageAlert.leave", options.leave, Math.min(0.75, enter));
-  if (leave <= enter) return { enter, leave };
-  throw expected("usageAlert.leave", `at most \`usageAlert.enter\` (${enter})`, leave);
 }
 
 function resolveAttributes(given: unknown): Attributes {

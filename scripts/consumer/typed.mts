@@ -8,11 +8,13 @@ import {
 import express from "express";
 import pg from "pg";
 import {
+  type Alert,
   type DatabaseHealth,
   PoolscopeError,
   type PoolWatch,
   poolscope,
   poolscopeViews,
+  slack,
   type UnknownHealth,
 } from "poolscope";
 
@@ -23,6 +25,11 @@ export async function typed(): Promise<number> {
     logger: console,
     otlp: false,
     thresholds: { warning: 0.5 },
+    alerts: { usage: { enter: 0.9, leave: 0.8 }, slowQueries: false },
+    notifiers: [
+      slack(process.env["SLACK_URL"]),
+      { name: "own", notify: async ({ summary }: Alert, signal) => console.log(summary, signal.aborted) },
+    ],
   });
   const watch: PoolWatch = scope.watch(pool, { name: "orders", attributes: { shard: 1 } });
 

@@ -16,5 +16,6 @@ export function cached(source: DatabaseSource, cacheMillis: number): DatabaseSou
     },
     history: source.history.bind(source),
     slowQueries: source.slowQueries.bind(source),
+    alerts: source.alerts.bind(source),
   };
 }

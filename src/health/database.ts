@@ -1,3 +1,5 @@
+import type { SizeAdvice } from "../advice/size-advice.ts";
+import type { Alert } from "../alerts/alert.ts";
 import type { SlowQueryGroup } from "../queries/slow-groups.ts";
 import type { DistributionSummary } from "../readings/pool-reading.ts";
 import { type AssessedReading, type PoolStatus, worst } from "./assess.ts";
@@ -9,6 +11,8 @@ export interface DatabaseSource {
   read(): Promise<AssessedReading[]>;
   history(pool: string, limit: number): AssessedReading[];
   slowQueries(pool: string, limit: number): SlowQueryGroup[];
+  /** What fires. */
+  alerts(pool: string): Alert[];
 }
 
 /** What a page shows. */
@@ -16,6 +20,8 @@ export interface HealthView {
   /** Samples of `recent_history`. */
   readonly historyLimit: number;
   readonly showsDetails: boolean;
+  /** Of probes: what each pool is doing, too. */
+  readonly isVerbose: boolean;
 }
 
 const SLOWEST = 5;
@@ -45,11 +51,14 @@ export interface PoolHealth extends PoolNumbers {
   /** What is the matter with the pool, if anything. */
   readonly condition: Condition;
   readonly verdict: string;
+  /** What fires. */
+  readonly alerts: readonly PoolAlert[];
   readonly connecting: number;
   readonly pending: number;
   readonly oldest_wait_seconds: number;
   readonly peak_in_use: number;
   readonly peak_pending: number;
+  readonly requests: number;
   readonly checkouts: number;
   readonly waits: number;
   readonly timeouts: { readonly wait: number; readonly dial: number };
@@ -61,9 +70,14 @@ export interface PoolHealth extends PoolNumbers {
   readonly leaks: number;
   readonly leaks_suspected: number;
   readonly released_in_transaction: number;
+  /** HTTP requests refused because of this pool, and whether that goes on. */
+  readonly shed: number;
+  readonly shedding: boolean;
   readonly wait_seconds: DistributionSummary;
   readonly use_seconds: DistributionSummary;
   readonly create_seconds: DistributionSummary;
+  /** Absent until enough was seen. */
+  readonly advice?: SizeAdviceEntry;
   /** Absent, as what follows, where queries are not measured. */
   readonly query_seconds?: DistributionSummary;
   readonly query_errors?: Readonly<Record<string, number>>;
@@ -71,6 +85,20 @@ export interface PoolHealth extends PoolNumbers {
   /** The worst of the last minutes. Only where details are allowed. */
   readonly slowest_queries?: readonly SlowQueryEntry[];
 }
+
+/** How large a pool would have to be for what is asked of it. */
+export interface SizeAdviceEntry {
+  readonly window_seconds: number;
+  readonly requests_per_second: number;
+  readonly mean_hold_seconds: number;
+  readonly offered_load: number;
+  readonly target_wait_seconds: number;
+  readonly recommended_size: number;
+  readonly max_requests_per_second: number;
+  readonly is_lower_bound: boolean;
+}
+/** An alert that fires, see docs/alerts.md. */
+export type PoolAlert = Pick<Alert, "rule" | "severity" | "since" | "summary">;
 
 /** Slow queries that differ only in their literals. */
 export interface SlowQueryEntry {
@@ -109,7 +137,7 @@ export async function databaseHealth(
   if (readings.length === 0) return unknownHealth("no pool is watched: call scope.watch(pool)");
   const samples = readings.map(({ pool }) => source.history(pool, historyLimit));
   const pools = readings.map((reading, index) => ({
-    ...poolHealth(reading, samples[index] ?? []),
+    ...poolHealth(reading, samples[index] ?? [], source.alerts(reading.pool)),
     ...(showsDetails && reading.query && { slowest_queries: slowest(source, reading.pool) }),
   }));
   return { ...together(pools), recent_history: addUp(samples.flat(), historyLimit), pools };
@@ -119,12 +147,17 @@ function unknownHealth(message: string): UnknownHealth {
   return { status: "unknown", message, timestamp: new Date().toISOString(), pools: [] };
 }
 
-function poolHealth(reading: AssessedReading, history: readonly AssessedReading[]): PoolHealth {
+function poolHealth(
+  reading: AssessedReading,
+  history: readonly AssessedReading[],
+  alerts: readonly Alert[],
+): PoolHealth {
   return {
     name: reading.pool,
     status: reading.status,
     condition: reading.condition,
     verdict: reading.verdict,
+    alerts: alerts.map(({ rule, severity, since, summary }) => ({ rule, severity, since, summary })),
     pool_size: reading.poolSize,
     max_overflow: reading.maxOverflow,
     available: reading.idle,
@@ -137,6 +170,7 @@ function poolHealth(reading: AssessedReading, history: readonly AssessedReading[
     oldest_wait_seconds: micro(reading.oldestWaitSeconds),
     peak_in_use: reading.peakUsed,
     peak_pending: reading.peakWaiting,
+    requests: reading.requests,
     checkouts: reading.checkouts,
     waits: reading.waits,
     timeouts: { wait: reading.waitTimeouts, dial: reading.dialTimeouts },
@@ -152,9 +186,12 @@ function poolHealth(reading: AssessedReading, history: readonly AssessedReading[
     leaks: reading.leaks,
     leaks_suspected: reading.suspects.length,
     released_in_transaction: reading.releasedInTransaction,
+    shed: reading.shed,
+    shedding: reading.shedding,
     wait_seconds: rounded(reading.wait),
     use_seconds: rounded(reading.use),
     create_seconds: rounded(reading.create),
+    ...(reading.advice && { advice: advice(reading.advice) }),
     ...(reading.query && { query_seconds: rounded(reading.query) }),
     ...(reading.queryErrorsByType && { query_errors: reading.queryErrorsByType }),
     ...(reading.slowQueries !== undefined && { slow_queries: reading.slowQueries }),
@@ -171,6 +208,19 @@ function connectFailures({ connectFailuresByCause: by }: AssessedReading): PoolH
     authentication: by.authentication,
     too_many_connections: by.tooManyConnections,
     other: by.other,
+  };
+}
+
+function advice(given: SizeAdvice): SizeAdviceEntry {
+  return {
+    window_seconds: Math.round(given.windowSeconds),
+    requests_per_second: micro(given.requestsPerSecond),
+    mean_hold_seconds: micro(given.meanHoldSeconds),
+    offered_load: micro(given.offeredLoad),
+    target_wait_seconds: given.targetWaitMillis / 1000,
+    recommended_size: given.recommendedSize,
+    max_requests_per_second: micro(given.maxRequestsPerSecond),
+    is_lower_bound: given.isLowerBound,
   };
 }
 

@@ -47,6 +47,10 @@ function find(reading: PoolReading, circumstances: Circumstances): [Condition, s
     ];
   }
   if (reading.connectFailing) return describeFailure(reading.connectFailing, reading.connectFailures);
+  if (reading.connectFailingSeconds >= circumstances.stuckAfterSeconds) {
+    const hanging = `connections have not opened for ${reading.connectFailingSeconds.toFixed(1)} s`;
+    return ["server_unreachable", `${hanging}: see network, and set connectionTimeoutMillis`];
+  }
   if (used >= limit && waiting > 0 && heldByWaiters >= used) {
     const all = `all ${used} are held by callers that wait for another one of this pool`;
     return ["self_deadlock", `${all}: pass the connection on instead of asking for a second`];
@@ -61,12 +65,13 @@ function find(reading: PoolReading, circumstances: Circumstances): [Condition, s
 }
 
 function numbers(reading: PoolReading): string {
-  const { pool, used, limit, connecting, waiting, oldestWaitSeconds, held } = reading;
+  const { pool, used, limit, connecting, waiting, oldestWaitSeconds, held, shedding } = reading;
   const parts = [
     `${used}/${limit} in use`,
     held.idleInTransaction > 0 && `${held.idleInTransaction} idle in transaction`,
     connecting > 0 && `${connecting} connecting`,
     waiting > 0 && `${waiting} waiting (oldest ${oldestWaitSeconds.toFixed(1)} s)`,
+    shedding && "shedding load",
   ];
   return `${pool}: ${parts.filter(Boolean).join(", ")}`;
 }

@@ -1,4 +1,4 @@
-import type { Attributes, Histogram, MeterProvider } from "@opentelemetry/api";
+import type { Attributes, Histogram, Meter, MeterProvider } from "@opentelemetry/api";
 import type { CollectionResult } from "@opentelemetry/sdk-metrics";
 import type { Logger } from "../logger.ts";
 import type { MetricReaderLike } from "../options.ts";
@@ -10,6 +10,7 @@ import type { WatchedPool } from "../watch/watched-pool.ts";
 import type { DoubleCounting } from "./double-counting.ts";
 import type { Recorder } from "./histogram.ts";
 import { PoolInstruments } from "./instruments.ts";
+import { type DeliveryCounts, ScopeInstruments } from "./scope-instruments.ts";
 import { type HistogramName, METER_NAME, METRICS, QUERY_TIMES } from "./semconv.ts";
 import type { Telemetry } from "./telemetry.ts";
 
@@ -18,8 +19,10 @@ import type { Telemetry } from "./telemetry.ts";
  * Provider and reader stay the application's: they are never shut down from here.
  */
 export class HostTelemetry implements Telemetry {
+  readonly #meter: Meter;
   readonly #reader: MetricReaderLike;
   readonly #instruments: PoolInstruments;
+  #scopeInstruments: ScopeInstruments | undefined;
   readonly #histograms = new Map<HistogramName, Histogram>();
   readonly #logger: Logger;
   readonly #doubleCounting: DoubleCounting;
@@ -36,6 +39,7 @@ export class HostTelemetry implements Telemetry {
     this.#logger = logger;
     this.#doubleCounting = doubleCounting;
     const meter = provider.getMeter(METER_NAME, VERSION);
+    this.#meter = meter;
     this.#reader = reader;
     this.#instruments = new PoolInstruments(meter, registry);
     for (const [key, spec] of Object.entries(METRICS)) {
@@ -79,6 +83,10 @@ export class HostTelemetry implements Telemetry {
     };
   }
 
+  observeNotifiers(notifiers: readonly DeliveryCounts[]): void {
+    this.#scopeInstruments = new ScopeInstruments(this.#meter, notifiers);
+  }
+
   async collect(timeoutMillis: number): Promise<CollectionResult> {
     const result = (await this.#reader.collect({ timeoutMillis })) as CollectionResult;
     this.#doubleCounting.look(result.resourceMetrics);
@@ -100,5 +108,6 @@ export class HostTelemetry implements Telemetry {
 
   async shutdown(): Promise<void> {
     this.#instruments.remove();
+    this.#scopeInstruments?.remove();
   }
 }

@@ -83,6 +83,7 @@ export class PoolInstruments {
   #observeCounts(result: BatchObservableResult, pool: WatchedPool): void {
     const { base, byErrorType, byReason } = this.#attributesOf(pool);
     const to = this.#instruments;
+    result.observe(to.requests, pool.requests, base);
     result.observe(to.checkouts, pool.checkouts, base);
     result.observe(to.waits, pool.waits, base);
     result.observe(to.timeouts, pool.waitTimeouts, byErrorType(WAIT_TIMEOUT));
@@ -94,6 +95,7 @@ export class PoolInstruments {
     for (const [reason, count] of pool.closes) result.observe(to.closes, count, byReason(reason));
     result.observe(to.leaks, pool.leaks, base);
     result.observe(to.releasedInTransaction, pool.releasedInTransaction, base);
+    result.observe(to.shed, pool.shed, base);
     if (!pool.queries) return;
     for (const [type, count] of pool.queries.errors) result.observe(to.queryErrors, count, byErrorType(type));
     result.observe(to.slowQueries, pool.queries.slow, base);
@@ -137,13 +139,14 @@ function sum(values: readonly number[]): number {
 }
 
 function createObservables(meter: Meter): Record<ObservableName, Observable> {
-  const create = ({ name, kind, unit, description }: MetricSpec): Observable => {
-    if (kind === "counter") return meter.createObservableCounter(name, { unit, description });
-    if (kind === "upDownCounter") return meter.createObservableUpDownCounter(name, { unit, description });
-    return meter.createObservableGauge(name, { unit, description });
-  };
   const entries = Object.entries(METRICS)
     .filter(([, spec]) => spec.kind !== "histogram")
-    .map(([key, spec]) => [key, create(spec)]);
+    .map(([key, spec]) => [key, createObservable(meter, spec)]);
   return Object.fromEntries(entries) as Record<ObservableName, Observable>;
+}
+
+export function createObservable(meter: Meter, { name, kind, unit, description }: MetricSpec): Observable {
+  if (kind === "counter") return meter.createObservableCounter(name, { unit, description });
+  if (kind === "upDownCounter") return meter.createObservableUpDownCounter(name, { unit, description });
+  return meter.createObservableGauge(name, { unit, description });
 }

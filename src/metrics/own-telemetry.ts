@@ -24,6 +24,7 @@ import { otlpReader } from "./otlp.ts";
 import type { OtlpSettings } from "./otlp-settings.ts";
 import { PoolHistograms } from "./pool-histograms.ts";
 import { HistogramProducer } from "./producer.ts";
+import { type DeliveryCounts, ScopeInstruments } from "./scope-instruments.ts";
 import { METER_NAME } from "./semconv.ts";
 import type { Telemetry } from "./telemetry.ts";
 
@@ -76,6 +77,10 @@ export class OwnTelemetry implements Telemetry {
 
   recorders(attributes: Attributes): PoolHistograms {
     return new PoolHistograms(attributes, this.#queryBuckets);
+  }
+
+  observeNotifiers(notifiers: readonly DeliveryCounts[]): void {
+    new ScopeInstruments(this.#provider.getMeter(METER_NAME, VERSION), notifiers);
   }
 
   collect(timeoutMillis: number): Promise<CollectionResult> {

@@ -40,6 +40,7 @@ export type ObservableName =
   | "leaked"
   | "peakUsed"
   | "peakPending"
+  | "requests"
   | "checkouts"
   | "waits"
   | "connects"
@@ -51,7 +52,8 @@ export type ObservableName =
   | "slowQueries"
   | "pings"
   | "pingFailures"
-  | "rejected";
+  | "rejected"
+  | "shed";
 
 export type HistogramName =
   | "waitTime"
@@ -253,6 +255,13 @@ export const METRICS: Readonly<Record<ObservableName, MetricSpec> & Record<Histo
     description:
       "Most callers queued at once in the running and the last whole sample interval: scrapes no further apart miss nothing.",
   },
+  requests: {
+    name: "poolscope.pool.requests",
+    kind: "counter",
+    unit: "{request}",
+    description:
+      "Requests for a connection: those handed one, those that gave up or failed, and those queued.",
+  },
   checkouts: {
     name: "poolscope.pool.checkouts",
     kind: "counter",
@@ -384,10 +393,46 @@ export const METRICS: Readonly<Record<ObservableName, MetricSpec> & Record<Histo
     attributes: [ATTR_HTTP_ROUTE],
     boundaries: QUERY_SECONDS,
   },
+  shed: {
+    name: "poolscope.middleware.shed",
+    kind: "counter",
+    unit: "{request}",
+    description: "HTTP requests that `shedLoad()` refused because too many callers waited for this pool.",
+  },
 };
 
 /** Histograms of query durations: `queryDurationBuckets` is for them. */
 export const QUERY_TIMES: readonly string[] = ["queryDuration", "routeQueryTime"] satisfies HistogramName[];
+
+export type ScopeMetricName = "alertsSent" | "alertsFailed" | "alertsDropped";
+
+export const ATTR_NOTIFIER = "notifier";
+
+/** What is not of one pool: these carry no attributes but their own. */
+export const SCOPE_METRICS: Readonly<Record<ScopeMetricName, MetricSpec>> = {
+  alertsSent: {
+    name: "poolscope.alerts.sent",
+    kind: "counter",
+    unit: "{message}",
+    description: "Messages about alerts that the notifier's receiver accepted.",
+    attributes: [ATTR_NOTIFIER],
+  },
+  alertsFailed: {
+    name: "poolscope.alerts.failed",
+    kind: "counter",
+    unit: "{message}",
+    description: "Messages about alerts that were given up after the last attempt.",
+    attributes: [ATTR_NOTIFIER],
+  },
+  alertsDropped: {
+    name: "poolscope.alerts.dropped",
+    kind: "counter",
+    unit: "{message}",
+    description:
+      "Messages about alerts that were dropped unsent: the queue was full, or the scope shut down.",
+    attributes: [ATTR_NOTIFIER],
+  },
+};
 
 export const METER_NAME = "poolscope";
 

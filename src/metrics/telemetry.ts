@@ -3,11 +3,14 @@ import type { CollectionResult } from "@opentelemetry/sdk-metrics";
 import type { PoolState } from "../watch/pool-state.ts";
 import type { PoolRecorders } from "../watch/watch-tools.ts";
 import type { WatchedPool } from "../watch/watched-pool.ts";
+import type { DeliveryCounts } from "./scope-instruments.ts";
 
 /** How poolscope lives with OpenTelemetry: with a provider of its own, or as a guest of the application's. */
 export interface Telemetry {
   /** Where the measurements of a pool with these attributes go. */
   recorders(attributes: Attributes): PoolRecorders;
+  /** Exports what became of the messages about alerts. */
+  observeNotifiers(notifiers: readonly DeliveryCounts[]): void;
   /** One collection by the reader that readings, health and the Prometheus text are made from. */
   collect(timeoutMillis: number): Promise<CollectionResult>;
   /** Whether poolscope's own observations in `result` are fresh. The SDK repeats old values after an error. */

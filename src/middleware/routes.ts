@@ -1,13 +1,13 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Logger } from "../logger.ts";
 import type { HttpHandler } from "../metrics/prometheus.ts";
-import type { RoutesSettings } from "../settings.ts";
 import type { Callers } from "../watch/callers.ts";
 import type { ExpressRequest } from "./express-shapes.ts";
 import { RequestCaller } from "./request-caller.ts";
 import { RouteName } from "./route-name.ts";
 import { RouteNames } from "./route-names.ts";
 import { RouteSeries } from "./route-series.ts";
+import type { RoutesSettings } from "./route-settings.ts";
 import { timeResponse } from "./server-timing.ts";
 
 /** The middleware of `scope.routes()`: all of one scope share their routes and requests. */

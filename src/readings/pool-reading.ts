@@ -82,6 +82,11 @@ export interface PoolReading {
   readonly peakUsed: number;
   /** Most at once, like {@link peakUsed}. */
   readonly peakWaiting: number;
+  /**
+   * Requests for a connection: `checkouts`, callers that gave up or whose connection could not be opened, and those
+   * queued.
+   */
+  readonly requests: number;
   readonly checkouts: number;
   /** Requests that found neither an idle connection nor room for one. */
   readonly waits: number;
@@ -97,12 +102,18 @@ export interface PoolReading {
   readonly connectFailuresByCause: ConnectFailures;
   /** Why the last attempt to open a connection failed, if it did and that still matters. */
   readonly connectFailing?: keyof ConnectFailures;
+  /** For how long connections could not be had: attempts failed, or hang, and none was handed out since; else 0. */
+  readonly connectFailingSeconds: number;
   /** All reasons. */
   readonly closes: number;
   readonly closesByReason: Readonly<Record<CloseReason, number>>;
   /** Connections held for longer than `leakAfterMillis`, returned later or not. */
   readonly leaks: number;
   readonly releasedInTransaction: number;
+  /** HTTP requests that `shedLoad()` refused because too many callers waited for this pool. */
+  readonly shed: number;
+  /** Whether `shedLoad()` refuses requests because of this pool, or did in the last five seconds. */
+  readonly shedding: boolean;
   readonly wait: DistributionSummary;
   readonly use: DistributionSummary;
   readonly create: DistributionSummary;

@@ -42,12 +42,9 @@ export function drain(pool: PgPool, options?: DrainOptions): Promise<DrainReport
   return end(insideOf(pool), timeoutMillis);
 }
 
-async function end(
-  pool: PoolInside & { end?(): Promise<unknown> },
-  timeoutMillis: number,
-): Promise<DrainReport> {
+async function end(pool: PoolInside, timeoutMillis: number): Promise<DrainReport> {
   const queued = pool._pendingQueue.splice(0);
-  const ended = pool.ending ? undefined : pool.end?.();
+  const ended = pool.ending ? undefined : Promise.resolve(pool.end());
   for (const item of queued) {
     const message = "The pool is being drained: nothing is handed out any more";
     if (!item.timedOut) item.callback(new PoolscopeError("POOLSCOPE_DRAINING", message), undefined, () => {});

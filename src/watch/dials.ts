@@ -11,6 +11,8 @@ export class Dials {
   /** Since when; undefined for dials older than the watch. */
   readonly #underWay = new Map<PgClient, number | undefined>();
   #lastFailure: { readonly type: string; readonly at: number } | undefined;
+  /** The first failure with no connection handed out since. */
+  #failingSince = Number.POSITIVE_INFINITY;
   /** Errors counted already, so that the caller who is given one does not count it again. */
   readonly #counted = new WeakSet<object>();
 
@@ -56,10 +58,30 @@ export class Dials {
     return isRecent || lastHandedOutAt < last.at ? last.type : undefined;
   }
 
+  /**
+   * For how long connections could not be had: since the first dial that failed, or hangs, with none handed out after
+   * its beginning. 0 while they can, or nobody tried.
+   */
+  failingSeconds(lastHandedOutAt: number, at: number): number {
+    let since = this.#failingSince > lastHandedOutAt ? this.#failingSince : at;
+    if (this.count() > 0) {
+      for (const begun of this.#underWay.values()) {
+        if (begun !== undefined && begun > lastHandedOutAt && begun < since) since = begun;
+      }
+    }
+    return (at - since) / 1000;
+  }
+
   /** @returns When it had begun, if that is known. */
   succeeded(client: PgClient): number | undefined {
-    this.#lastFailure = undefined;
+    this.forgetFailures();
     return this.#end(client);
+  }
+
+  /** They are counted, but matter no more. */
+  forgetFailures(): void {
+    this.#lastFailure = undefined;
+    this.#failingSince = Number.POSITIVE_INFINITY;
   }
 
   #end(client: PgClient): number | undefined {
@@ -68,8 +90,12 @@ export class Dials {
     return since;
   }
 
-  failed(client: PgClient, error: unknown): void {
+  failed(client: PgClient, error: unknown, lastHandedOutAt: number): void {
     const since = this.#end(client);
+    const at = performance.now();
+    if (this.#failingSince === Number.POSITIVE_INFINITY || this.#failingSince < lastHandedOutAt) {
+      this.#failingSince = at;
+    }
     this.#count(this.#isTimeout(error, since) ? DIAL_TIMEOUT : dialErrorType(error));
     if (typeof error === "object" && error !== null) this.#counted.add(error);
   }

@@ -59,6 +59,7 @@ export interface HookablePool extends PgPool {
   Promise: PromiseConstructor;
   connect(callback?: ConnectCallback): unknown;
   query(...args: unknown[]): unknown;
+  end(): unknown;
   on(event: string | symbol, listener: (...args: never[]) => void): unknown;
   removeListener(event: string | symbol, listener: (...args: never[]) => void): unknown;
   /** Every open or dialing client. Tells dialing clients from used ones, and which are gone. */

@@ -22,10 +22,14 @@ export interface PoolState {
   readonly poolSize: number;
   readonly overflow: number;
   readonly utilization: number;
+  /** Whether requests are shed to protect the pool. */
+  readonly shedding: boolean;
   readonly peakUsed: number;
   readonly peakWaiting: number;
   /** `error.type` of the last attempt to open a connection, if that failed and still matters. */
   readonly dialFailing: string | undefined;
+  /** For how long connections could not be had: dials fail, or hang, and none was handed out since. */
+  readonly dialFailingSeconds: number;
   /** Reported as leaks and not returned. */
   readonly suspects: readonly Suspect[];
 }
@@ -52,18 +56,30 @@ export const NO_STATE: PoolState = {
   poolSize: 0,
   overflow: 0,
   utilization: 0,
+  shedding: false,
   peakUsed: 0,
   peakWaiting: 0,
   dialFailing: undefined,
+  dialFailingSeconds: 0,
   suspects: [],
 };
+
+/** Keeps requests away from one pool while too many wait for it. */
+export interface LoadGuard {
+  /** Whether it does so, as things are now. */
+  look(): boolean;
+  /** The pool is not watched any more. */
+  end(): void;
+}
 
 /** What only the watch knows. */
 export interface Known {
   readonly connecting: number;
   readonly dialFailing: string | undefined;
+  readonly dialFailingSeconds: number;
   readonly held: Iterable<Connection & { readonly hold: Hold }>;
   readonly waiters: Waiters;
+  readonly guards: Iterable<LoadGuard>;
   readonly peakUsed: Peak;
   readonly peakWaiting: Peak;
 }
@@ -73,16 +89,21 @@ export function countWaiting({ waitingCount, idleCount }: HookablePool): number 
   return Math.max(0, waitingCount - idleCount);
 }
 
+/** Read live: applications change it at run time. */
+export function limitOf({ options }: HookablePool): number {
+  return Number(options.max) || 0;
+}
+
 export function stateOf(
   pool: HookablePool,
   givenPoolSize: number | undefined,
-  { connecting, dialFailing, held, waiters, peakUsed, peakWaiting }: Known,
+  { connecting, dialFailing, dialFailingSeconds, held, waiters, guards, peakUsed, peakWaiting }: Known,
 ): PoolState {
   const { totalCount: total, idleCount: idle, options } = pool;
   const at = performance.now();
   const used = total - idle - connecting;
   const waiting = countWaiting(pool);
-  const limit = Number(options.max) || 0;
+  const limit = limitOf(pool);
   const idleMin = Number(options.min) || 0;
   const poolSize = Math.min(givenPoolSize ?? (idleMin > 0 ? idleMin : limit), limit);
   return {
@@ -100,10 +121,19 @@ export function stateOf(
     poolSize,
     overflow: Math.max(0, used - poolSize),
     utilization: limit > 0 ? used / limit : 0,
+    shedding: areAnyShedding(guards),
     peakUsed: peakUsed.read(used),
     peakWaiting: peakWaiting.read(waiting),
     dialFailing,
+    dialFailingSeconds,
   };
+}
+
+/** Looks at each: a guard that has nothing to shed any more says so when it is looked at. */
+function areAnyShedding(guards: Iterable<LoadGuard>): boolean {
+  let any = false;
+  for (const guard of guards) any = guard.look() || any;
+  return any;
 }
 
 function lookAtHolds(

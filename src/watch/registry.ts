@@ -23,7 +23,7 @@ export class PoolRegistry {
   }
 
   find(pool: object): WatchedPool | undefined {
-    return this.all().find((watched) => watched.isWatching(pool));
+    return this.all().find((watched) => watched.pool === pool);
   }
 
   all(): WatchedPool[] {

@@ -11,9 +11,10 @@ import { Connections } from "./connections.ts";
 import { DIAL_TIMEOUT, timeoutType } from "./dial-failure.ts";
 import { Dials } from "./dials.ts";
 import { hookPool, type PoolObserver, type Settle } from "./hooks.ts";
+import { MovingMean } from "./moving-mean.ts";
 import { Peak } from "./peak.ts";
-import type { HookablePool, PgClient } from "./pg-types.ts";
-import { countWaiting, type PoolState, stateOf } from "./pool-state.ts";
+import type { HookablePool, PgClient, PgPool } from "./pg-types.ts";
+import { countWaiting, type LoadGuard, limitOf, type PoolState, stateOf } from "./pool-state.ts";
 import type { PoolWatch } from "./pool-watch.ts";
 import { countFree, type RecycleCounts, recycleCounts } from "./recycled-pools.ts";
 import { type Waiter, Waiters } from "./waiters.ts";
@@ -41,6 +42,8 @@ export class WatchedPool implements PoolObserver {
   /** What `recycle()` does to this pool. */
   readonly recycling: RecycleCounts;
 
+  /** Everyone who asked: those given a connection, those who gave up or failed, and those still queued. */
+  requests = 0;
   checkouts = 0;
   waits = 0;
   connects = 0;
@@ -48,6 +51,10 @@ export class WatchedPool implements PoolObserver {
   dialTimeouts = 0;
   leaks = 0;
   releasedInTransaction = 0;
+  /** HTTP requests answered without reaching this pool, because too many wait for it. */
+  shed = 0;
+  /** Those who shed them. */
+  readonly guards: Set<LoadGuard> = new Set();
 
   readonly #pool: HookablePool;
   readonly #poolSize: number | undefined;
@@ -55,6 +62,7 @@ export class WatchedPool implements PoolObserver {
   readonly #dials: Dials;
   readonly #connections: Connections;
   readonly #waiters = new Waiters();
+  readonly #holds = new MovingMean();
   readonly #peakUsed = new Peak();
   readonly #peakWaiting = new Peak();
   readonly #unhook: () => void;
@@ -111,20 +119,40 @@ export class WatchedPool implements PoolObserver {
     this.#connections.forgetAll();
     this.queries?.forgetAll();
     this.#waiters.forgetAll();
+    for (const guard of this.guards) guard.end();
+    this.guards.clear();
   }
 
-  isWatching(pool: object): boolean {
-    return pool === this.#pool;
+  /** The application's own. To be told apart and ended, not to be looked at: that is what {@link state} does. */
+  get pool(): PgPool {
+    return this.#pool;
   }
 
   // ── what the pool is doing now ──
+
+  /** Callers queued. */
+  get waiting(): number {
+    return countWaiting(this.#pool);
+  }
+
+  /** The most connections the pool may open. */
+  get limit(): number {
+    return limitOf(this.#pool);
+  }
+
+  /** How long the last few holds took on average; 0 before the first. */
+  get meanHoldSeconds(): number {
+    return this.#holds.value;
+  }
 
   state(): PoolState {
     return stateOf(this.#pool, this.#poolSize, {
       connecting: this.#dials.count(),
       dialFailing: this.#dials.failing(this.#lastHandedOutAt),
+      dialFailingSeconds: this.#dials.failingSeconds(this.#lastHandedOutAt, now()),
       held: this.#connections.held(),
       waiters: this.#waiters,
+      guards: this.guards,
       peakUsed: this.#peakUsed,
       peakWaiting: this.#peakWaiting,
     });
@@ -144,6 +172,11 @@ export class WatchedPool implements PoolObserver {
   /** The connections handed out, each with its hold. */
   held(): Iterable<Connection & { readonly hold: Hold }> {
     return this.#connections.held();
+  }
+
+  /** A connection beside the pool was opened: what failed before does not fail any more. */
+  serverAnswers(): void {
+    this.#dials.forgetFailures();
   }
 
   /** Called by the sampler before it reads, see {@link Peak}. */
@@ -166,6 +199,7 @@ export class WatchedPool implements PoolObserver {
     const pool = this.#pool;
     const { nesting, reports } = this.#tools;
     const since = now();
+    this.requests++;
     const outer = nesting.holdOf(pool);
     if (outer) reports.nestedCheckout(this, outer, site);
     const task = this.#started();
@@ -199,7 +233,7 @@ export class WatchedPool implements PoolObserver {
 
   dialFailed(client: PgClient, error: unknown): void {
     this.queries?.forget(client);
-    if (!this.#isDetached) this.#dials.failed(client, error);
+    if (!this.#isDetached) this.#dials.failed(client, error, this.#lastHandedOutAt);
   }
 
   connected(client: PgClient): void {
@@ -275,7 +309,11 @@ export class WatchedPool implements PoolObserver {
     const at = now();
     connection.returned(hold);
     const useSeconds = (at - hold.since) / MILLIS;
-    if (hold.isExact) this.recorders.use.record(useSeconds);
+    if (hold.isExact) {
+      this.recorders.use.record(useSeconds);
+      // A leak that came back says nothing of how long the others take.
+      if (!hold.isSuspected) this.#holds.add(useSeconds);
+    }
     this.#waiters.moved(at);
     if (hold.isSuspected) this.#tools.reports.leakReturned(this, connection, hold);
     // With an error the connection is closed, and the transaction with it.

@@ -27,6 +27,7 @@ function truth(under: PoolUnderTest) {
     connecting: 0,
     peakUsed: ended ? 0 : under.peakUsed,
     peakPending: ended ? 0 : under.peakWaiting,
+    requests: under.requests,
     checkouts: under.checkouts,
     waits: under.waits,
     connects: under.opened,
@@ -57,6 +58,7 @@ function exportedNumbers(exported: Exported, pool: string, ended: boolean): Retu
     connecting: value("poolscope_pool_connecting"),
     peakUsed: value("poolscope_pool_peak_used"),
     peakPending: value("poolscope_pool_peak_pending"),
+    requests: value("poolscope_pool_requests_total"),
     checkouts: value("poolscope_pool_checkouts_total"),
     waits: value("poolscope_pool_waits_total"),
     connects: value("poolscope_pool_connects_total"),
@@ -72,8 +74,9 @@ function exportedNumbers(exported: Exported, pool: string, ended: boolean): Retu
 }
 
 function readNumbers(reading: PoolReading) {
-  const { total, idle, used, waiting, connecting, checkouts, waits, timeouts, connects, closes } = reading;
-  return { total, idle, used, waiting, connecting, checkouts, waits, timeouts, connects, closes };
+  const { total, idle, used, waiting, connecting, requests } = reading;
+  const { checkouts, waits, timeouts, connects, closes } = reading;
+  return { total, idle, used, waiting, connecting, requests, checkouts, waits, timeouts, connects, closes };
 }
 
 /**
@@ -98,6 +101,7 @@ async function expectTruth(scope: Poolscope, pools: readonly PoolUnderTest[]): P
       used: under.held.length,
       waiting: under.queued.length,
       connecting: 0,
+      requests: under.requests,
       checkouts: under.checkouts,
       waits: under.waits,
       timeouts: under.waitTimeouts,

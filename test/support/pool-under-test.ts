@@ -14,6 +14,7 @@ export class PoolUnderTest {
   readonly pool: pg.Pool;
   readonly held: pg.PoolClient[] = [];
   readonly queued: Promise<unknown>[] = [];
+  requests = 0;
   checkouts = 0;
   waits = 0;
   waitTimeouts = 0;
@@ -48,6 +49,7 @@ export class PoolUnderTest {
 
   /** Asks for a client; when there is none, stays in the queue. */
   async connect(byCallback: boolean): Promise<void> {
+    this.requests++;
     const mustWait = this.isFull && !this.#isDown;
     const request = byCallback
       ? new Promise<pg.PoolClient>((resolve, reject) => {
@@ -83,6 +85,7 @@ export class PoolUnderTest {
   }
 
   async query(sql: string): Promise<void> {
+    this.requests++;
     const isFull = this.isFull;
     if (isFull) {
       if (!this.#isDown) this.waits++;

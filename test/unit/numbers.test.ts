@@ -3,6 +3,7 @@ import { expect, test } from "vitest";
 import { BucketHistogram } from "../../src/metrics/histogram.ts";
 import { summarize } from "../../src/readings/distribution.ts";
 import { dialErrorType, failureCause, timeoutType } from "../../src/watch/dial-failure.ts";
+import { MovingMean } from "../../src/watch/moving-mean.ts";
 import { Peak } from "../../src/watch/peak.ts";
 
 test("buckets are closed above and open below, and nothing is lost", () => {
@@ -36,6 +37,17 @@ test("quantiles are interpolated in their bucket, of what came since the moment 
   expect(summarize(now, before)).toEqual({ count: 20, sum: 50, p50: 2, p95: 3.8, p99: expect.closeTo(3.96) });
   expect(summarize(now, now)).toEqual({ count: 0, sum: 0 });
   expect(summarize({ boundaries, counts: [0, 0, 0, 3], sum: 30 })).toMatchObject({ p50: 4, p99: 4 });
+});
+
+test("a moving mean begins as the plain mean, follows what comes later, and forgets", () => {
+  const mean = new MovingMean();
+  expect(mean.value).toBe(0);
+  for (const value of [9, 1, 2]) mean.add(value);
+  expect(mean.value).toBeCloseTo(4);
+  for (let count = 0; count < 64; count++) mean.add(10);
+  expect(mean.value).toBeGreaterThan(8);
+  for (let count = 0; count < 300; count++) mean.add(1);
+  expect(mean.value).toBeCloseTo(1, 2);
 });
 
 test("a peak is told to the sampler for its interval, and to everyone else for at least one interval", () => {

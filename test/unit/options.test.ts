@@ -5,7 +5,7 @@ import {
 } from "@opentelemetry/sdk-metrics";
 import pg from "pg";
 import { expect, test } from "vitest";
-import { PoolscopeError, poolscope, poolscopeViews } from "../../src/index.ts";
+import { PoolscopeError, pagerDuty, poolscope, poolscopeViews, slack, webhook } from "../../src/index.ts";
 import { makeScope } from "../support/pools.ts";
 
 function refusal(run: () => unknown): PoolscopeError {
@@ -63,10 +63,49 @@ test.each([
     /^Expected `thresholds` to be an object with no other keys than `warning`, `critical`, got `"warn"`/,
   ],
   [
-    { usageAlert: { enter: 0.6, leave: 0.7 } },
-    "Expected `usageAlert.leave` to be at most `usageAlert.enter` (0.6), got `0.7` (number)",
+    { alerts: { usage: { enter: 0.6, leave: 0.7 } } },
+    "Expected `alerts.usage.leave` to be at most `alerts.usage.enter` (0.6), got `0.7` (number)",
   ],
-  [{ usageAlert: true }, "Expected `usageAlert` to be an object with `enter`, `leave`, got a boolean"],
+  [
+    { alerts: { usage: true } },
+    "Expected `alerts.usage` to be an object with `enter`, `leave`, `forMillis`, got a boolean",
+  ],
+  [
+    { alerts: { waiting: { enterMillis: 100, leaveMillis: 200 } } },
+    "Expected `alerts.waiting.leaveMillis` to be at most `alerts.waiting.enterMillis` (100), got `200` (number)",
+  ],
+  [{ alerts: { timeouts: { enter: 0 } } }, /^Expected `alerts.timeouts.enter` to be a whole number from 1/],
+  [
+    { alerts: { slowQueries: { windowMillis: 0 } } },
+    /^Expected `alerts.slowQueries.windowMillis` to be a whole number from 1/,
+  ],
+  [
+    { alerts: { down: { enter: 1 } } },
+    'Expected `alerts.down` to be an object with no other keys than `forMillis`, got `"enter"` (string)',
+  ],
+  [{ alerts: { usages: false } }, /^Expected `alerts` to be an object with no other keys than `usage`, /],
+  [{ notifiers: "https://hunter2@hooks" }, "Expected `notifiers` to be an array of notifiers, got a string"],
+  [
+    { notifiers: ["https://hooks/hunter2"] },
+    /^Expected `notifiers\[0\]` to be a notifier: .*, got a string$/,
+  ],
+  [{ notifiers: [{ notify() {} }] }, /^Expected `notifiers\[0\].name` to be a string of 1 to 60 characters/],
+  [
+    { notifiers: [{ name: "https://hooks/hunter2", notify() {} }] },
+    "Expected `notifiers[0].name` to be a name, not a URL, got a string",
+  ],
+  [
+    { notifiers: [{ name: "mail", notify() {}, delivery: { retries: -1 } }] },
+    "Expected `notifiers[0].delivery.retries` to be a whole number from 0 to 100, got `-1` (number)",
+  ],
+  [
+    { notifiers: [webhook("https://hooks/1"), webhook("https://hooks/2")] },
+    'Expected `notifiers[1].name` to be unique among the notifiers: give it another `name`, got `"webhook"` (string)',
+  ],
+  [
+    { notifiers: [webhook("https://hooks/1")], sampleIntervalMillis: 0 },
+    "Expected `sampleIntervalMillis` to be above 0: without samples `notifiers` are told nothing, got `0` (number)",
+  ],
   [
     { sampleIntervalMillis: 5 },
     "Expected `sampleIntervalMillis` to be a whole number from 10 to 2147483647, or 0, got `5` (number)",
@@ -122,6 +161,46 @@ test.each([
   ],
 ])("poolscope(%o) is refused", (options, message) => {
   const error = refusal(() => poolscope(options as never));
+  expect(error.code).toBe("POOLSCOPE_INVALID_OPTION");
+  if (typeof message === "string") expect(error.message).toBe(message);
+  else expect(error.message).toMatch(message);
+  expect(error.message).not.toContain("hunter2");
+});
+
+test.each([
+  [() => slack(undefined), "Expected `url` to be an http:// or https:// URL, got `undefined`"],
+  [() => slack("hooks.slack.test/hunter2"), "Expected `url` to be an http:// or https:// URL, got a string"],
+  [
+    () => webhook("https://user:hunter2@hooks.test/"),
+    "Expected `url` to be a URL without user and password, which fetch does not take, got a string",
+  ],
+  [
+    () => webhook("https://hooks.test/", { headers: { Authorization: "Bearer\nhunter2" } }),
+    "Expected `headers` to be an object of strings that may stand in headers, got an object",
+  ],
+  [
+    () => webhook("https://hooks.test/", { minSeverity: "hunter" as never }),
+    'Expected `minSeverity` to be "info", "warning", "error" or "critical", got `"hunter"` (string)',
+  ],
+  [
+    () => slack("https://hooks.test/", { minBackoffMillis: 50, maxBackoffMillis: 10 }),
+    "Expected `maxBackoffMillis` to be at least `minBackoffMillis` (50), got `10` (number)",
+  ],
+  [
+    () => slack("https://hooks.test/", { headers: {} } as never),
+    /^Expected `options` to be an object with no other keys than `name`, .*, got `"headers"`/,
+  ],
+  [
+    () => pagerDuty("hunter2 with blanks"),
+    "Expected `routingKey` to be an integration key: letters and digits, got a string",
+  ],
+  [() => pagerDuty(undefined), /got `undefined`$/],
+  [
+    () => pagerDuty("hunter2", { source: "" }),
+    'Expected `source` to be a string of 1 to 255 characters, got `""` (string)',
+  ],
+])("notifier %# is refused", (make, message) => {
+  const error = refusal(make);
   expect(error.code).toBe("POOLSCOPE_INVALID_OPTION");
   if (typeof message === "string") expect(error.message).toBe(message);
   else expect(error.message).toMatch(message);

@@ -1,0 +1,100 @@
+import type { IncomingMessage, ServerResponse } from "node:http";
+import { PoolscopeError } from "../errors.ts";
+import type { Logger } from "../logger.ts";
+import type { HttpHandler } from "../metrics/prometheus.ts";
+import type { SkipRule } from "../options.ts";
+import type { PoolRegistry } from "../watch/registry.ts";
+import type { WatchedPool } from "../watch/watched-pool.ts";
+import { ShedGate, type ShedLimits } from "./shed-gate.ts";
+
+export interface ShedSettings extends ShedLimits {
+  readonly retryAfterSeconds: number;
+  readonly statusCode: 429 | 503;
+  /** Undefined: all that are watched. */
+  readonly pools: readonly string[] | undefined;
+  readonly skip: SkipRule | undefined;
+  readonly onShed: "answer" | "next";
+}
+
+/**
+ * The middleware of `scope.shedLoad()`: refuses a request before it queues for a connection it would not get in time.
+ * It writes with `node:http`'s own methods, so that nothing depends on the Express version.
+ */
+export function shedLoad(registry: PoolRegistry, settings: ShedSettings, logger: Logger): HttpHandler {
+  const gates: ShedGate[] = [];
+  const guard = (pool: WatchedPool): void => {
+    if (settings.pools && !settings.pools.includes(pool.name)) return;
+    // Pools that have ended have nobody waiting: they leave when others come.
+    for (let at = gates.length - 1; at >= 0; at--) if (gates[at]?.pool.isOver) gates.splice(at, 1);
+    gates.push(new ShedGate(pool, settings, logger));
+  };
+  for (const pool of registry.all()) guard(pool);
+  registry.onAdd(guard);
+  const skips = guardedSkip(settings.skip, logger);
+
+  return function poolscopeShedLoad(request, response, next = () => {}) {
+    const gate = closedGate(gates);
+    if (gate === undefined || response.headersSent || skips(request)) return next();
+    gate.shed();
+    response.setHeader("Retry-After", settings.retryAfterSeconds);
+    if (settings.onShed === "next") return next(shedError(gate.pool.name, settings));
+    answer(request, response, settings);
+  };
+}
+
+/** Every gate is asked, so that each follows its own pool; the first that is closed counts the request. */
+function closedGate(gates: readonly ShedGate[]): ShedGate | undefined {
+  let closed: ShedGate | undefined;
+  try {
+    for (let at = 0; at < gates.length; at++) {
+      const gate = gates[at];
+      if (gate?.isClosed()) closed ??= gate;
+    }
+  } catch {
+    // A pool that cannot be asked (an `options` of the application's own that throws) keeps nobody away.
+  }
+  return closed;
+}
+
+/** Only `true` lets a request through. A rule that fails protects the pool, and is complained of once. */
+function guardedSkip(skip: SkipRule | undefined, logger: Logger): SkipRule {
+  if (!skip) return () => false;
+  let hasComplained = false;
+  const complain = (what: string): void => {
+    if (hasComplained) return;
+    hasComplained = true;
+    logger.error(`poolscope - \`skip\` of shedLoad() ${what}: the request was not skipped`);
+  };
+  return (request) => {
+    try {
+      const answer: unknown = skip(request);
+      if (typeof answer === "object" && answer !== null && "then" in answer) {
+        complain("gave a promise, it has to answer at once");
+        Promise.resolve(answer).catch(() => {});
+      }
+      return answer === true;
+    } catch (error) {
+      complain(`threw (${error instanceof Error ? error.message : String(error)})`);
+      return false;
+    }
+  };
+}
+
+/** With `status` and `headers` as Express's own error handler reads them: it answers right where the application has none. */
+function shedError(pool: string, { statusCode, retryAfterSeconds }: ShedSettings): PoolscopeError {
+  const error = new PoolscopeError(
+    "POOLSCOPE_LOAD_SHED",
+    `Too many requests wait for a connection of ${pool}: try again in ${retryAfterSeconds} s`,
+  );
+  const headers = { "Retry-After": String(retryAfterSeconds) };
+  return Object.assign(error, { status: statusCode, statusCode, headers });
+}
+
+function answer(request: IncomingMessage, response: ServerResponse, settings: ShedSettings): void {
+  const text = `${JSON.stringify({ error: "overloaded: try again later", retry_after_seconds: settings.retryAfterSeconds })}\n`;
+  response.statusCode = settings.statusCode;
+  response.setHeader("Content-Type", "application/json; charset=utf-8");
+  response.setHeader("Cache-Control", "no-store");
+  response.setHeader("Content-Length", Buffer.byteLength(text));
+  response.end(request.method === "HEAD" ? undefined : text);
+}
