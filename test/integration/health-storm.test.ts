@@ -3,6 +3,7 @@ import type { AddressInfo } from "node:net";
 import { monitorEventLoopDelay } from "node:perf_hooks";
 import express from "express";
 import { expect, onTestFinished, test } from "vitest";
+import { collectGarbage } from "../support/garbage.ts";
 import { makePool, makeScope } from "../support/pools.ts";
 
 const REQUESTS = 10_000;
@@ -51,7 +52,7 @@ test("10,000 requests: one collect per cache window, the event loop free, the me
   };
 
   await storm(1_000); // until the code is compiled
-  globalThis.gc?.();
+  collectGarbage();
   const before = process.memoryUsage().heapUsed;
   collects = 0;
   const loop = monitorEventLoopDelay({ resolution: 5 });
@@ -60,14 +61,14 @@ test("10,000 requests: one collect per cache window, the event loop free, the me
   const codes = await storm(REQUESTS);
   const elapsed = performance.now() - startedAt;
   loop.disable();
-  globalThis.gc?.();
+  collectGarbage();
   const grown = process.memoryUsage().heapUsed - before;
 
   expect([...codes]).toEqual([200]);
   const windows = Math.ceil(elapsed / CACHE_MILLIS) + 1;
   expect(collects / looksPerCollect).toBeLessThanOrEqual(windows);
   expect(collects).toBeGreaterThan(0);
-  // Half a second at once would be a block; a busy machine alone does not do that.
-  expect(loop.max / 1e6).toBeLessThan(500);
-  expect(grown).toBeLessThan(32 * 2 ** 20);
+  // A collect, or an answer, that blocks would show in every window; a busy machine shows now and then.
+  expect(loop.percentile(90) / 1e6).toBeLessThan(100);
+  expect(grown).toBeLessThan(4 * 2 ** 20);
 }, 60_000);

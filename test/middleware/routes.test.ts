@@ -1,8 +1,6 @@
 import { once } from "node:events";
 import type { Server } from "node:http";
 import { type AddressInfo, connect } from "node:net";
-import { setFlagsFromString } from "node:v8";
-import { runInNewContext } from "node:vm";
 import {
   AggregationTemporality,
   InMemoryMetricExporter,
@@ -15,6 +13,7 @@ import request from "supertest";
 import { afterEach, expect, test, vi } from "vitest";
 import type { Poolscope, PoolscopeOptions, RoutesOptions } from "../../src/index.ts";
 import { type Exported, scrape } from "../support/exported.ts";
+import { collectGarbage } from "../support/garbage.ts";
 import { makePool, makeScope } from "../support/pools.ts";
 import { until } from "../support/until.ts";
 
@@ -422,8 +421,6 @@ test("a client that leaves: its request's use is still counted, nothing throws, 
 });
 
 test("requests are let go when they are over, while the connections they opened live on", async () => {
-  setFlagsFromString("--expose-gc");
-  const collectGarbage: () => void = runInNewContext("gc");
   const { pool, app, query } = makeShop({ serverTiming: true });
   const warnings = vi.fn();
   process.on("warning", warnings);
