@@ -1,0 +1,212 @@
+import { SizeAdvisor } from "./advice/size-advisor.ts";
+import { AlertEngine } from "./alerts/alert-engine.ts";
+import { Announcer } from "./alerts/announcer.ts";
+import { Deliveries } from "./alerts/deliveries.ts";
+import { rulesFrom } from "./alerts/rules.ts";
+import { Events } from "./events.ts";
+import { type AssessedReading, assess } from "./health/assess.ts";
+import type { DatabaseSource } from "./health/database.ts";
+import { Lifecycle } from "./lifecycle.ts";
+import type { Logger } from "./logger.ts";
+import { DoubleCounting } from "./metrics/double-counting.ts";
+import { HostTelemetry } from "./metrics/host-telemetry.ts";
+import { OwnTelemetry } from "./metrics/own-telemetry.ts";
+import { serviceName } from "./metrics/service-name.ts";
+import type { Telemetry } from "./metrics/telemetry.ts";
+import { Routes } from "./middleware/routes.ts";
+import { InstrumentationPg } from "./queries/instrumentation-pg.ts";
+import type { QueryTools } from "./queries/pool-queries.ts";
+import { hookQueries } from "./queries/query-hooks.ts";
+import { QueryNames } from "./queries/query-names.ts";
+import { SlowQueries } from "./queries/slow-queries.ts";
+import { EventLoopDelay } from "./readings/event-loop.ts";
+import { History } from "./readings/history.ts";
+import { MeterReadings } from "./readings/meter-readings.ts";
+import type { PoolReading } from "./readings/pool-reading.ts";
+import { Sampler } from "./readings/sampler.ts";
+import { BudgetCheck } from "./server/budget-check.ts";
+import { Pings } from "./server/ping.ts";
+import { Recovery } from "./server/recovery.ts";
+import type { QuerySettings, Settings } from "./settings.ts";
+import { Callers } from "./watch/callers.ts";
+import { LeakDetector } from "./watch/leak-detector.ts";
+import { type NestedCheckouts, noNestedCheckouts, TrackedNesting } from "./watch/nested-checkouts.ts";
+import type { HookablePool } from "./watch/pg-types.ts";
+import { poolAdvice } from "./watch/pool-advice.ts";
+import type { PoolIdentity } from "./watch/pool-identity.ts";
+import { PoolRegistry } from "./watch/registry.ts";
+import { SpokenReports } from "./watch/spoken-reports.ts";
+import { WatchedPool } from "./watch/watched-pool.ts";
+
+/** The parts of a scope, wired to each other: what goes on by itself, between the calls of the application. */
+export class Engine {
+  readonly settings: Settings;
+  readonly registry: PoolRegistry = new PoolRegistry();
+  readonly pings: Pings = new Pings(this.registry);
+  readonly #recovery: Recovery;
+  readonly lifecycle: Lifecycle = new Lifecycle();
+  readonly #telemetry: Telemetry;
+  readonly meter: MeterReadings;
+  readonly history: History<AssessedReading>;
+  readonly #advisor: SizeAdvisor;
+  readonly alerts: AlertEngine;
+  readonly #deliveries: Deliveries;
+  readonly events: Events;
+  readonly slowQueries: SlowQueries;
+  readonly #instrumentation: InstrumentationPg | undefined;
+  readonly #queryTools: QueryTools | undefined;
+  readonly #reports: SpokenReports;
+  readonly #nesting: NestedCheckouts;
+  readonly callers: Callers = new Callers();
+  readonly routes: Routes;
+  readonly #eventLoop: EventLoopDelay;
+  readonly budget: BudgetCheck;
+  readonly #leakLooks: Sampler;
+  readonly #sampler: Sampler;
+
+  constructor(settings: Settings) {
+    const { host, logger } = settings;
+    this.settings = settings;
+    // First, because it may refuse.
+    if (settings.queries.source === "instrumentation-pg") {
+      this.#instrumentation = new InstrumentationPg(this.callers);
+    }
+    const buckets = settings.queries.durationBuckets;
+    this.#telemetry = host
+      ? new HostTelemetry(
+          this.registry,
+          host.meterProvider,
+          host.reader,
+          buckets,
+          logger,
+          new DoubleCounting(logger, settings.queries.source),
+        )
+      : new OwnTelemetry(this.registry, settings.serviceName, settings.otlp, buckets, logger);
+    this.meter = new MeterReadings(this.#telemetry, this.registry, settings.collectTimeoutMillis);
+    this.#recovery = new Recovery(this.registry, this.pings, settings.stuckAfterMillis / 1000);
+    this.history = new History(settings.historySize);
+    this.#advisor = new SizeAdvisor(settings.targetWaitMillis);
+    this.events = new Events(logger);
+    this.#deliveries = new Deliveries(settings.notifiers, logger);
+    if (settings.notifiers.length > 0) this.#telemetry.observeNotifiers(this.#deliveries.counts);
+    const announcer = new Announcer(logger, this.events, this.#deliveries);
+    this.alerts = alertEngine(settings, announcer);
+    this.slowQueries = new SlowQueries(logger, this.events, settings.queries.slowMillis);
+    const follow: QueryTools["follow"] = (client, queries) => hookQueries(client, queries, this.callers);
+    this.#queryTools = queryTools(settings.queries, logger, this.#instrumentation?.follow ?? follow);
+    this.routes = new Routes(this.callers, this.#queryTools !== undefined, logger);
+    this.#reports = new SpokenReports(logger, this.events, this.slowQueries);
+    this.#nesting = settings.looksForNesting ? new TrackedNesting() : noNestedCheckouts;
+    // Without samples no window would ever close, and one block of the loop be told for ever.
+    this.#eventLoop = new EventLoopDelay(settings.sampleIntervalMillis);
+    this.budget = new BudgetCheck(this.registry, settings.processes, logger);
+    const leaks = new LeakDetector(settings.leakAfterMillis, (...leak) => this.#reports.leak(...leak));
+    const look = async () => leaks.look(this.registry.all());
+    this.#leakLooks = new Sampler(leaks.intervalMillis, look, logger);
+    this.registry.onAdd(({ name }) => {
+      this.history.forget(name);
+      this.#advisor.forget(name);
+      this.alerts.forget(name);
+      this.slowQueries.forget(name);
+    });
+    this.#sampler = new Sampler(settings.sampleIntervalMillis, () => this.#sample(), logger);
+  }
+
+  /** Begins to watch a pool that nobody watches yet. */
+  watch(
+    pool: HookablePool,
+    { name, attributes }: PoolIdentity,
+    poolSize: number | undefined,
+    codesTimeouts: boolean,
+  ): WatchedPool {
+    const { leakAfterMillis, looksForNesting, logger } = this.settings;
+    this.#instrumentation?.patchClientsOf(pool);
+    const watched = new WatchedPool(pool, name, attributes, poolSize, {
+      recorders: this.#telemetry.recorders(attributes),
+      reports: this.#reports,
+      nesting: this.#nesting,
+      callers: this.callers,
+      queries: this.#queryTools,
+      codesTimeouts,
+      notesSites: leakAfterMillis > 0 || looksForNesting,
+    });
+    this.registry.add(watched);
+    this.lifecycle.started();
+    for (const advice of poolAdvice(pool.options)) logger.info(`${name} - ${advice}`);
+    return watched;
+  }
+
+  /** What health pages are made of: a pool that is down is asked after first. */
+  healthSource(): DatabaseSource {
+    return {
+      read: async () => {
+        const readings = await this.read();
+        return (await this.#recovery.look(readings)) ? this.read() : readings;
+      },
+      history: (pool, limit) => this.history.last(pool, limit),
+      slowQueries: (pool, limit) => this.slowQueries.worst(limit, pool),
+      alerts: (pool) => this.alerts.list(pool).filter(({ state }) => state === "firing"),
+    };
+  }
+
+  async read(): Promise<AssessedReading[]> {
+    return this.#assess(await this.meter.read());
+  }
+
+  async #sample(): Promise<void> {
+    this.#eventLoop.closeWindow();
+    this.slowQueries.flush();
+    const readings = this.#assess(await this.meter.sample());
+    void this.#recovery.look(readings);
+    this.#advisor.add(readings);
+    this.history.add(readings);
+    this.alerts.look(readings);
+  }
+
+  #assess(readings: readonly PoolReading[]): AssessedReading[] {
+    const { maxSeconds } = this.#eventLoop;
+    return readings.map((reading) =>
+      assess(reading, this.settings, maxSeconds, this.#advisor.advise(reading)),
+    );
+  }
+
+  /** Exports while the pools are still watched: the last numbers are true ones. */
+  async end(timeoutMillis: number): Promise<void> {
+    this.budget.stop();
+    await this.#sampler.stop();
+    await this.#leakLooks.stop();
+    this.#eventLoop.stop();
+    this.alerts.end();
+    const delivered = this.#deliveries.end(timeoutMillis);
+    try {
+      await this.#telemetry.shutdown(timeoutMillis);
+    } catch (error) {
+      const reason = error instanceof Error ? error.message : String(error);
+      this.settings.logger.warn(`poolscope - the last export did not succeed: ${reason}`);
+    }
+    for (const pool of this.registry.all()) pool.detach();
+    this.#instrumentation?.stop();
+    this.slowQueries.flush(true);
+    await delivered;
+  }
+}
+
+function alertEngine(settings: Settings, announcer: Announcer): AlertEngine {
+  const { leakAfterMillis, stuckAfterMillis, queries } = settings;
+  const knobs = { leakAfterMillis, stuckAfterMillis, slowQueryMillis: queries.slowMillis };
+  const service = serviceName(settings.serviceName);
+  return new AlertEngine(rulesFrom(settings.alerts, knobs), service, (alert) => announcer.tell(alert));
+}
+
+function queryTools(
+  settings: QuerySettings,
+  logger: Logger,
+  follow: QueryTools["follow"],
+): QueryTools | undefined {
+  if (settings.source === "off") return undefined;
+  return {
+    names: new QueryNames(settings.nameOf, settings.maxNames, logger),
+    follow,
+    slowSeconds: settings.slowMillis === 0 ? Number.POSITIVE_INFINITY : settings.slowMillis / 1000,
+  };
+}
