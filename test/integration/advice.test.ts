@@ -83,18 +83,31 @@ function expectWithin20Percent(value: number, truth: number): void {
   expect(value / truth).toBeLessThan(1.2);
 }
 
+/** How many times a machine that is busy with other things is given the chance to be as busy twice. */
+const TIMES = 5;
+
 test("the advice tells the load offered, and a pool of that size meets the target", async () => {
-  const { advice, load } = await advised(20, 0);
+  for (let time = 1; ; time++) {
+    const { advice, load } = await advised(20, 0);
+    const { waitMillis, ...second } = await run(await warmPool(advice.recommendedSize), 12);
+    // What the machine adds to the holds it has to add both times: the advice is for the load it saw.
+    const isSameLoad = second.requestsPerSecond * second.meanHoldSeconds < 1.05 * advice.offeredLoad;
+    if (!isSameLoad && time < TIMES) continue;
+    expect(isSameLoad).toBe(true);
+    expectAdvice(advice, load);
+    expect(quantileOf(waitMillis, 0.95)).toBeLessThan(TARGET_WAIT_MILLIS);
+    return;
+  }
+}, 120_000);
+
+function expectAdvice(advice: SizeAdvice, load: Load): void {
   expectWithin20Percent(advice.requestsPerSecond, load.requestsPerSecond);
   expectWithin20Percent(advice.offeredLoad, load.requestsPerSecond * load.meanHoldSeconds);
   expect(advice).toMatchObject({ targetWaitMillis: TARGET_WAIT_MILLIS, isLowerBound: false });
   expect(advice.recommendedSize).toBeGreaterThan(advice.offeredLoad);
   expect(advice.recommendedSize).toBeLessThan(20);
   expect(advice.maxRequestsPerSecond).toBeGreaterThan(2 * load.requestsPerSecond); // with 20 connections
-
-  const { waitMillis } = await run(await warmPool(advice.recommendedSize), 12);
-  expect(quantileOf(waitMillis, 0.95)).toBeLessThan(TARGET_WAIT_MILLIS);
-});
+}
 
 test("a saturated pool is told what was asked of it, not what it handed out", async () => {
   // Three connections carry three fifths of it; who has waited for 100 ms gives up.

@@ -170,13 +170,15 @@ test("an idle connection that does not answer is closed before anybody asks for 
 test("a caller that gives up during the ping leaves the connection to the next", async () => {
   const proxy = await startProxy(inject("postgres").port);
   const { pool, recycling, scope } = makeRecycled(
-    { port: proxy.port, max: 1, connectionTimeoutMillis: 100 },
+    { port: proxy.port, max: 1 },
     { ...ALWAYS, pingTimeoutMillis: 5_000 },
   );
   const [pid] = await openBackends(pool, 1);
+  pool.options.connectionTimeoutMillis = 100;
   const events = recordEvents(pool);
   proxy.blackhole();
   await expect(pool.connect()).rejects.toThrow("timeout exceeded when trying to connect");
+  pool.options.connectionTimeoutMillis = 0;
   proxy.heal();
   await until(() => pool.idleCount === 1);
   expect(events).toEqual([]);

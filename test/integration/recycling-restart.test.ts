@@ -130,11 +130,9 @@ test("callers are seen waiting while the server is away, and are served in their
 
 test("a server that stays away: callers hear of the dial that failed, no later than they would time out", async () => {
   const { host, port, user, password } = server;
-  const { pool } = makeRecycled(
-    { host, port, user, password, max: 2, connectionTimeoutMillis: 400 },
-    { dialRetryMillis: 60_000 },
-  );
+  const { pool } = makeRecycled({ host, port, user, password, max: 2 }, { dialRetryMillis: 60_000 });
   await pool.query("SELECT 1");
+  pool.options.connectionTimeoutMillis = 400;
   await server.pause();
   await until(() => pool.totalCount === 0);
   const since = performance.now();

@@ -146,8 +146,9 @@ test("maxWaiting: 0 lets nobody wait", async () => {
 });
 
 test("a timeout of a recycled pool is the error it was, with a code and the numbers", async () => {
-  const { pool, scope } = makeRecycled({ max: 1, connectionTimeoutMillis: 50 });
+  const { pool, scope } = makeRecycled({ max: 1 });
   const client = await pool.connect();
+  pool.options.connectionTimeoutMillis = 50;
   const [byPromise, byCallback, byQuery] = (await Promise.all([
     pool.connect().catch((error) => error),
     new Promise((resolve) => pool.connect((error) => resolve(error))),
@@ -173,10 +174,11 @@ test("a dial that takes too long has a code of its own", async () => {
 });
 
 test.each([true, false])("a watched pool codes its timeouts only when asked: %s", async (codedTimeouts) => {
-  const pool = makePool({ max: 1, connectionTimeoutMillis: 50 });
+  const pool = makePool({ max: 1 });
   const scope = makeScope();
   scope.watch(pool, { name: "orders", codedTimeouts });
   const client = await pool.connect();
+  pool.options.connectionTimeoutMillis = 50;
   const error = await pool.connect().catch((reason) => reason);
   client.release();
   expect(error.message).toBe("timeout exceeded when trying to connect");

@@ -61,9 +61,10 @@ test("exhausted by slow queries", async () => {
 });
 
 test("stuck: holders that do nothing, callers that give up", async () => {
-  const pool = makePool({ max: 1, connectionTimeoutMillis: 200 });
+  const pool = makePool({ max: 1 });
   const { scope, said } = stage(pool);
   const client = await pool.connect();
+  pool.options.connectionTimeoutMillis = 200;
   await client.query("BEGIN");
   const callers = [pool.connect(), pool.connect()].map((caller) => caller.catch(ignore));
   const reading = await becomes(scope, "stuck");

@@ -110,10 +110,11 @@ test("the oldest waiter is the one still queued, not one already served", async 
 });
 
 test("a wait timeout and a dial timeout are told apart", async () => {
-  const pool = makePool({ max: 1, connectionTimeoutMillis: 50 });
+  const pool = makePool({ max: 1 });
   const scope = makeScope();
   scope.watch(pool, { name: "orders" });
   const held = await pool.connect();
+  pool.options.connectionTimeoutMillis = 50;
   await expect(pool.connect()).rejects.toThrow("timeout exceeded when trying to connect");
   await expect(pool.query("SELECT 1")).rejects.toThrow("timeout exceeded when trying to connect");
   expect(await read(scope)).toMatchObject({
