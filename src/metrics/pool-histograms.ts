@@ -10,7 +10,7 @@ export interface HistogramSeries {
   readonly histogram: BucketHistogram;
 }
 
-/** The histograms of one pool in typed arrays, see {@link BucketHistogram}. */
+/** The histograms of one pool in plain numbers, see {@link BucketHistogram}. */
 export class PoolHistograms implements PoolRecorders {
   readonly series: HistogramSeries[] = [];
   readonly wait: Recorder;
