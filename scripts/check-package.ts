@@ -66,10 +66,11 @@ async function pack() {
   return { tarball: path.join(temp, filename), size, files: files.length };
 }
 
-/** The compiler leaves behind what it made of files that are gone since. */
+/** Declarations by source file, and the code in one bundle with what it loads later. */
 function belongs(file: string): boolean {
   if (/^(package\.json|README\.md|LICENSE|CHANGELOG\.md)$/.test(file)) return true;
-  const [, module] = /^dist\/(.+)\.(?:d\.ts|js)$/.exec(file) ?? [];
+  if (/^dist\/(index|own-resource|otlp)\.js$/.test(file)) return true;
+  const [, module] = /^dist\/(.+)\.d\.ts$/.exec(file) ?? [];
   return module !== undefined && existsSync(path.join(root, "src", `${module}.ts`));
 }
 

@@ -1,5 +1,6 @@
 import { sep } from "node:path";
 import { fileURLToPath } from "node:url";
+import { OWN_FOLDER } from "../own-folder.ts";
 
 /** The constructor's own frame, and the hook's that calls it. */
 const OWN_FRAMES = 2;
@@ -48,7 +49,7 @@ export class CallSite {
 }
 
 const here = workingFolder();
-const own = path(new URL("../recycling/", import.meta.url).href);
+const own = path(OWN_FOLDER);
 
 function workingFolder(): string {
   try {
@@ -73,7 +74,7 @@ function path(url: string): string {
 }
 
 function isApplication(frame: string): boolean {
-  // A pool that is recycled too has one more hook of ours in front.
+  // A pool that is recycled too has more hooks of ours in front.
   if (frame.includes(own)) return false;
   return (
     frame.startsWith("at ") && !/node_modules[\\/]|\(?node:|<anonymous>\)?$|[\\/]pg-pool[\\/]/.test(frame)
