@@ -1,5 +1,5 @@
-import { readdir, readFile } from "node:fs/promises";
-import { join } from "node:path";
+import { mkdir, readdir, readFile, writeFile } from "node:fs/promises";
+import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 /*
@@ -62,4 +62,44 @@ const UNIT_SECONDS: Record<string, number> = { s: 1, m: 60, h: 3600, d: 86_400 }
 function divided(duration: string, factor: number): string {
   const seconds = Number.parseInt(duration, 10) * (UNIT_SECONDS[duration.at(-1) ?? ""] ?? Number.NaN);
   return `${Math.round((seconds * 1000) / factor)}ms`;
+}
+
+/** What the profile "notify" reads from /run/secrets. */
+export const SECRETS: { readonly slack: string; readonly pagerDuty: string } = {
+  slack: "T0/B0/slack-secret-7f3a",
+  pagerDuty: "pagerduty-secret-91bc",
+};
+
+/** Everything the stack mounts, with the profile "notify". */
+export async function writeConfiguration(folder: string, ports: Ports, captureOrigin: string): Promise<void> {
+  const paths = [
+    "otel-collector.yaml",
+    "prometheus/prometheus.yml",
+    ...(await stackFiles("prometheus/rules", ".yml")),
+    "alertmanager/notify.yml",
+    ...(await stackFiles("alertmanager/templates", ".tmpl")),
+  ];
+  for (const path of paths) {
+    const text = hurried(onLoopback(await stackFile(path), ports))
+      .replaceAll("/run/secrets/", `${folder}/run/secrets/`)
+      .replaceAll("https://events.pagerduty.com", captureOrigin);
+    await write(join(folder, path), text);
+  }
+  await write(join(folder, "run/secrets/slack_webhook_url"), `${captureOrigin}/services/${SECRETS.slack}\n`);
+  await write(join(folder, "run/secrets/pagerduty_routing_key"), `${SECRETS.pagerDuty}\n`);
+}
+
+/** prometheus.yml with the job that it has commented out, "Without a Collector", in place of the others. */
+export async function writeDirectJob(folder: string, hosts: readonly string[]): Promise<void> {
+  const text = await stackFile("prometheus/prometheus.yml");
+  const [, job = ""] = /Without a Collector.*\n((?: {2}# .*\n)+)/.exec(text) ?? [];
+  const head = text.slice(0, text.indexOf("alerting:"));
+  const targets = `targets: [${hosts.map((host) => `"${host}"`).join(", ")}]`;
+  const direct = `${head}scrape_configs:\n${job.replaceAll("# ", "")}`.replace(/targets: .*/, targets);
+  await write(join(folder, "prometheus/direct.yml"), hurried(direct));
+}
+
+async function write(path: string, text: string): Promise<void> {
+  await mkdir(dirname(path), { recursive: true });
+  await writeFile(path, text);
 }
