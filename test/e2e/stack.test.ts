@@ -13,7 +13,7 @@ const OWN = 'job="poolscope-demo", __name__=~"(?:db_client|poolscope)_.+"';
 
 let stack: RunningStack;
 beforeAll(async () => {
-  stack = await startStack();
+  stack = await startStack(15);
 });
 afterAll(() => stack?.stop());
 

@@ -2,7 +2,7 @@ import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 
 /** What Alertmanager sent to Slack, PagerDuty or a webhook. */
-export interface Captured {
+interface Captured {
   readonly path: string;
   // biome-ignore lint/suspicious/noExplicitAny: tests look into it.
   readonly body: any;

@@ -9,9 +9,6 @@ import { fileURLToPath } from "node:url";
 
 const ROOT: string = fileURLToPath(new URL("../../../", import.meta.url));
 
-/** What takes a minute in production takes four seconds here. */
-export const TIME_FACTOR = 15;
-
 export const SERVICE_PORTS = [3000, 4317, 4318, 8888, 8889, 9090, 9093, 9094, 13133] as const;
 
 /** Which free port stands in for the port of a service. */
@@ -30,7 +27,7 @@ export async function stackFiles(folder: string, ending: string): Promise<string
 const SERVICE = /\b(?:0\.0\.0\.0|otel-collector|prometheus|alertmanager|alert-sink):(\d+)\b/g;
 
 /** `otel-collector:8889` and `0.0.0.0:8889` become `127.0.0.1:<the port that stands in for 8889>`. */
-export function onLoopback(text: string, ports: Ports): string {
+function onLoopback(text: string, ports: Ports): string {
   return text
     .replace(SERVICE, (_, port) => `127.0.0.1:${standIn(ports, port)}`)
     .replace(
@@ -51,7 +48,7 @@ const SETTING = new RegExp(`^(\\s*(?:- )?(?:${SETTINGS}):\\s*)(\\d+[smhd])\\s*$`
 const RANGE = /\[(\d+[smhd])\]/g;
 
 /** Settings that are durations, and the ranges of queries, divided by the factor. */
-export function hurried(text: string, factor: number = TIME_FACTOR): string {
+function hurried(text: string, factor: number): string {
   return text
     .replace(SETTING, (_, setting, duration) => `${setting}${divided(duration, factor)}`)
     .replace(RANGE, (_, duration) => `[${divided(duration, factor)}]`);
@@ -70,8 +67,16 @@ export const SECRETS: { readonly slack: string; readonly pagerDuty: string } = {
   pagerDuty: "pagerduty-secret-91bc",
 };
 
+export interface Changes {
+  readonly ports: Ports;
+  /** What every duration is divided by. */
+  readonly factor: number;
+  /** Where Slack and PagerDuty are. */
+  readonly capture: string;
+}
+
 /** Everything the stack mounts, with the profile "notify". */
-export async function writeConfiguration(folder: string, ports: Ports, captureOrigin: string): Promise<void> {
+export async function writeConfiguration(folder: string, { ports, factor, capture }: Changes): Promise<void> {
   const paths = [
     "otel-collector.yaml",
     "prometheus/prometheus.yml",
@@ -80,23 +85,27 @@ export async function writeConfiguration(folder: string, ports: Ports, captureOr
     ...(await stackFiles("alertmanager/templates", ".tmpl")),
   ];
   for (const path of paths) {
-    const text = hurried(onLoopback(await stackFile(path), ports))
+    const text = hurried(onLoopback(await stackFile(path), ports), factor)
       .replaceAll("/run/secrets/", `${folder}/run/secrets/`)
-      .replaceAll("https://events.pagerduty.com", captureOrigin);
+      .replaceAll("https://events.pagerduty.com", capture);
     await write(join(folder, path), text);
   }
-  await write(join(folder, "run/secrets/slack_webhook_url"), `${captureOrigin}/services/${SECRETS.slack}\n`);
+  await write(join(folder, "run/secrets/slack_webhook_url"), `${capture}/services/${SECRETS.slack}\n`);
   await write(join(folder, "run/secrets/pagerduty_routing_key"), `${SECRETS.pagerDuty}\n`);
 }
 
 /** prometheus.yml with the job that it has commented out, "Without a Collector", in place of the others. */
-export async function writeDirectJob(folder: string, hosts: readonly string[]): Promise<void> {
+export async function writeDirectJob(
+  folder: string,
+  hosts: readonly string[],
+  factor: number,
+): Promise<void> {
   const text = await stackFile("prometheus/prometheus.yml");
   const [, job = ""] = /Without a Collector.*\n((?: {2}# .*\n)+)/.exec(text) ?? [];
   const head = text.slice(0, text.indexOf("alerting:"));
   const targets = `targets: [${hosts.map((host) => `"${host}"`).join(", ")}]`;
   const direct = `${head}scrape_configs:\n${job.replaceAll("# ", "")}`.replace(/targets: .*/, targets);
-  await write(join(folder, "prometheus/direct.yml"), hurried(direct));
+  await write(join(folder, "prometheus/direct.yml"), hurried(direct, factor));
 }
 
 async function write(path: string, text: string): Promise<void> {

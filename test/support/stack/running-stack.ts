@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { type PostgresServer, startPostgres } from "../../../demo/postgres-server.ts";
 import { collectorBinary } from "../../../scripts/build-collector.ts";
 import { type Capture, startCapture } from "./captured.ts";
-import { type Ports, SERVICE_PORTS, TIME_FACTOR, writeConfiguration, writeDirectJob } from "./config.ts";
+import { type Ports, SERVICE_PORTS, writeConfiguration, writeDirectJob } from "./config.ts";
 import { answersOk, freePorts, type Program, startProgram } from "./program.ts";
 import { PrometheusApi } from "./prometheus-api.ts";
 
@@ -15,8 +15,8 @@ export interface Demo {
   readonly program: Program;
 }
 
-/** As in docker-compose.yml, divided by the factor that everything else is. */
-const EXPORT_INTERVAL_MILLIS = Math.round(10_000 / TIME_FACTOR);
+/** OTEL_METRIC_EXPORT_INTERVAL of docker-compose.yml. */
+const EXPORT_INTERVAL_MILLIS = 10_000;
 
 /** What is there before anything of the stack runs. */
 interface Ground {
@@ -24,6 +24,7 @@ interface Ground {
   readonly ports: Ports;
   readonly postgres: PostgresServer;
   readonly capture: Capture;
+  readonly factor: number;
 }
 
 /**
@@ -39,25 +40,25 @@ export class RunningStack {
   readonly prometheus: PrometheusApi;
   readonly demos: Demo[] = [];
   collector: Program | undefined;
-  readonly #demoEnv: NodeJS.ProcessEnv;
+  readonly #factor: number;
   readonly #programs: Program[] = [];
 
-  constructor({ folder, ports, postgres, capture }: Ground, demoEnv: NodeJS.ProcessEnv) {
+  constructor({ folder, ports, postgres, capture, factor }: Ground) {
     this.folder = folder;
     this.ports = ports;
     this.postgres = postgres;
     this.capture = capture;
     this.prometheus = new PrometheusApi(`http://127.0.0.1:${ports[9090]}`);
-    this.#demoEnv = demoEnv;
+    this.#factor = factor;
+  }
+
+  get exportIntervalMillis(): number {
+    return EXPORT_INTERVAL_MILLIS / this.#factor;
   }
 
   async startAll(): Promise<void> {
-    await Promise.all([
-      this.startCollector(),
-      this.#startAlertmanager(),
-      this.startDemo(0),
-      this.startDemo(1),
-    ]);
+    const first = [this.startCollector(), this.#startAlertmanager(), this.#startSink()];
+    await Promise.all([...first, this.startDemo(0), this.startDemo(1)]);
     await this.#startPrometheus("prometheus", this.ports[9090]);
   }
 
@@ -85,9 +86,8 @@ export class RunningStack {
         OTEL_SERVICE_NAME: "poolscope-demo",
         OTEL_RESOURCE_ATTRIBUTES: `service.instance.id=${instance}`,
         OTEL_EXPORTER_OTLP_ENDPOINT: `http://127.0.0.1:${this.ports[4318]}`,
-        OTEL_METRIC_EXPORT_INTERVAL: String(EXPORT_INTERVAL_MILLIS),
-        OTEL_METRIC_EXPORT_TIMEOUT: String(EXPORT_INTERVAL_MILLIS),
-        ...this.#demoEnv,
+        OTEL_METRIC_EXPORT_INTERVAL: this.exportIntervalMillis.toFixed(),
+        OTEL_METRIC_EXPORT_TIMEOUT: this.exportIntervalMillis.toFixed(),
       },
       ready: ({ output }) => ORIGIN.test(output),
     });
@@ -100,6 +100,7 @@ export class RunningStack {
     await writeDirectJob(
       this.folder,
       this.demos.map(({ origin }) => new URL(origin).host),
+      this.#factor,
     );
     await this.#startPrometheus("direct", port);
     return new PrometheusApi(`http://127.0.0.1:${port}`);
@@ -135,6 +136,14 @@ export class RunningStack {
     });
   }
 
+  async #startSink(): Promise<void> {
+    await this.#start(process.execPath, {
+      args: ["alertmanager/sink.mjs"],
+      env: { PORT: String(this.ports[9094]) },
+      ready: () => answersOk(`http://127.0.0.1:${this.ports[9094]}/`),
+    });
+  }
+
   async #start(...args: Parameters<typeof startProgram>): Promise<Program> {
     const program = await startProgram(...args);
     this.#programs.push(program);
@@ -144,17 +153,17 @@ export class RunningStack {
 
 const ORIGIN = /http:\/\/127\.0\.0\.1:\d+/;
 
-/** @param demoEnv More of it for both replicas. */
-export async function startStack(demoEnv: NodeJS.ProcessEnv = {}): Promise<RunningStack> {
+/** @param factor What every duration is divided by: with 15, a minute takes four seconds. */
+export async function startStack(factor: number): Promise<RunningStack> {
   const folder = await mkdtemp(join(tmpdir(), "poolscope-stack-"));
   const free = await freePorts(SERVICE_PORTS.length);
   const ports = Object.fromEntries(
     SERVICE_PORTS.map((port, index) => [port, free[index]]),
   ) as unknown as Ports;
   const [postgres, capture] = await Promise.all([startPostgres(), startCapture()]);
-  const stack = new RunningStack({ folder, ports, postgres, capture }, demoEnv);
+  const stack = new RunningStack({ folder, ports, postgres, capture, factor });
   try {
-    await writeConfiguration(folder, ports, capture.origin);
+    await writeConfiguration(folder, { ports, factor, capture: capture.origin });
     await stack.startAll();
     return stack;
   } catch (error) {
