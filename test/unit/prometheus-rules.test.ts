@@ -1,7 +1,21 @@
+import { execFile } from "node:child_process";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { promisify } from "node:util";
 import { describe, expect, it } from "vitest";
+import { parseAllDocuments } from "yaml";
 import { METRICS, type MetricSpec } from "../../src/metrics/semconv.ts";
 import { parsePromql } from "../support/promql.ts";
-import { ALERT_NAMES, ALERTS, CASE_FILES, RULES, RUNBOOKS, type Rule } from "../support/rules.ts";
+import {
+  ALERT_NAMES,
+  ALERTS,
+  CASE_FILES,
+  ROOT,
+  RULE_FILES,
+  RULES,
+  RUNBOOKS,
+  type Rule,
+} from "../support/rules.ts";
 
 const RECORDED = RULES.flatMap(({ record }) => record ?? []);
 const CASES = CASE_FILES.flatMap(({ tests }) => tests);
@@ -152,6 +166,43 @@ describe("recording rules", () => {
       .filter(({ exp_samples }) => exp_samples.length > 0)
       .flatMap(({ expr }) => parsePromql(expr).metrics);
     expect(asked).toContain(name);
+  });
+});
+
+describe("docs/alerting-rules.md", () => {
+  const page = readFileSync(join(ROOT, "docs/alerting-rules.md"), "utf8");
+
+  it("has every alert in its table, with its duration and severity", () => {
+    const [, table = ""] = page.split(/<!-- (?:end of )?alerts -->/);
+    const rows = table.trim().split("\n").slice(2);
+    const cells = rows.map((row) => row.split("|").map((cell) => cell.trim()));
+    const said = cells.map(([, alert, , duration, severity]) => [alert, duration, severity].join(" "));
+    const real = ALERTS.map((rule) =>
+      [`\`${rule.alert}\``, rule.for ?? "0s", rule.labels?.["severity"]].join(" "),
+    );
+    expect(said.sort()).toEqual(real.sort());
+  });
+
+  it("tells a sed that moves all links away from the compose stack", async () => {
+    const [, script = ""] = /sed -i -E '([^']+)'/.exec(page) ?? [];
+    const moved = await promisify(execFile)("sed", ["-E", script, ...RULE_FILES]);
+    expect(moved.stdout).not.toContain("localhost");
+    expect(moved.stdout).toContain("https://grafana.example.com/d/poolscope-pool?var-job=");
+    expect(moved.stdout).toContain("https://git.example.com/ops/runbooks/PoolscopePoolStuck.md\n");
+  });
+
+  it("tells a loop that makes each file a PrometheusRule", async () => {
+    const [, loop = ""] = /```sh\n(for file in rules[^`]+)\| kubectl apply -f -\n```/.exec(page) ?? [];
+    const { stdout } = await promisify(execFile)("sh", ["-c", loop], { cwd: join(ROOT, "prometheus") });
+    const documents = parseAllDocuments(stdout).map((document) => document.toJS());
+    const rules = documents.filter((document) => document !== null);
+    expect(rules.map(({ kind, metadata }) => `${kind} ${metadata.name}`)).toEqual([
+      "PrometheusRule poolscope-collector",
+      "PrometheusRule poolscope-pools",
+      "PrometheusRule poolscope-recording",
+    ]);
+    const groups = rules.flatMap(({ spec }) => spec.groups as { rules: Rule[] }[]);
+    expect(groups.flatMap((group) => group.rules)).toEqual(RULES);
   });
 });
 
