@@ -1,6 +1,6 @@
 import { defineConfig, type ViteUserConfig } from "vitest/config";
 
-// Needs Debian's `prometheus` package, which .ci/run installs.
+// Needs Debian's `prometheus` and `prometheus-alertmanager`, which .ci/run installs.
 const config: ViteUserConfig = defineConfig({
   test: {
     globalSetup: ["test/support/global-postgres.ts"],
