@@ -27,7 +27,7 @@ const CONSUMERS: readonly Consumer[] = [
 ];
 
 /** To raise it is a decision, made in the commit that needs it. */
-const BUDGET_BYTES = 160_000;
+const BUDGET_BYTES = 180_000;
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 const bin = (name: string) => path.join(root, "node_modules", ".bin", name);
@@ -69,6 +69,7 @@ async function pack() {
 /** The compiler leaves behind what it made of files that are gone since. */
 function belongs(file: string): boolean {
   if (/^(package\.json|README\.md|LICENSE|CHANGELOG\.md)$/.test(file)) return true;
+  if (/^(prometheus\/(rules|runbooks)|alertmanager)\/[\w./]+\.(yml|md|tmpl)$/.test(file)) return true;
   const [, module] = /^dist\/(.+)\.(?:d\.ts|js)$/.exec(file) ?? [];
   return module !== undefined && existsSync(path.join(root, "src", `${module}.ts`));
 }
