@@ -37,7 +37,7 @@ export function metric(name: string, ...matchers: readonly string[]): string {
   return `${name}{${[SELECTED, ...matchers].join(", ")}}`;
 }
 
-export function sumBy(by: string, vector: string): string {
+function sumBy(by: string, vector: string): string {
   return by === "" ? `sum(${vector})` : `sum by (${by}) (${vector})`;
 }
 

@@ -27,7 +27,7 @@ function strip(): PanelBuilder[] {
   return [
     statPanel({
       id: 1,
-      title: "Queries",
+      title: "Query rate",
       description: "Queries a second, failed ones included.",
       width: 4,
       query: ask.rate("", `${ask.DURATION}_count`),

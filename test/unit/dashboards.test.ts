@@ -90,6 +90,8 @@ describe.each(dashboards.map((dashboard) => [dashboard.title, dashboard] as cons
   it("lays its panels side by side and leads only to dashboards that exist", () => {
     const { panels } = dashboard;
     expect(new Set(panels.map(({ id }) => id)).size, "ids").toBe(panels.length);
+    const titles = panelsOf(dashboard).map(({ title }) => title);
+    expect(titles.filter((title, at) => titles.indexOf(title) < at)).toEqual([]);
     for (const [at, panel] of panels.entries()) {
       const { x, w } = panel.gridPos;
       expect(panel.id, panel.title).toBeGreaterThan(0);
