@@ -78,7 +78,7 @@ function strip(): PanelBuilder[] {
 function pools(): PanelBuilder {
   return tablePanel({
     id: 7,
-    title: "Pools",
+    title: "All pools",
     description:
       "Every pool in every process, the fullest first; a click on a heading sorts by it, a click on a pool leads to it. Now: use, waiting, leaks. Over the time range: the rest.",
     width: 24,
@@ -140,7 +140,7 @@ function pools(): PanelBuilder {
 function services(): PanelBuilder {
   return tablePanel({
     id: 8,
-    title: "Services",
+    title: "All services",
     description: "Each service with all of its processes: its fullest pool, and its connections added up.",
     width: 14,
     height: 8,

@@ -170,7 +170,7 @@ function connections(): Row {
       }),
       chartPanel({
         id: 104,
-        title: "Callers waiting",
+        title: "Callers waiting by pool",
         description:
           "Callers queued for a connection, by pool: at the scrape, and the most at once between scrapes.",
         width: 12,
@@ -198,7 +198,7 @@ function waiting(): Row {
     panels: [
       chartPanel({
         id: 201,
-        title: "Oldest wait",
+        title: "Oldest wait by pool",
         description:
           "Age of the caller that has waited longest, of the ten pools where it is highest. A line that climbs and never falls: nothing comes back.",
         width: 24,
@@ -284,7 +284,7 @@ function faults(): Row {
     panels: [
       chartPanel({
         id: 401,
-        title: "Callers that gave up",
+        title: "Callers that gave up, by pool",
         description:
           "Timeouts a minute: no connection became free (wait_timeout), or theirs took too long to open (dial_timeout).",
         width: 12,
@@ -303,7 +303,7 @@ function faults(): Row {
       }),
       chartPanel({
         id: 402,
-        title: "Failed connects",
+        title: "Failed connects by error",
         description:
           "Connections that could not be opened, a minute, by SQLSTATE (28P01 wrong password, 53300 too many connections) or Node error code.",
         width: 12,

@@ -5,6 +5,7 @@ import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { until } from "./until.ts";
 
 export interface PrometheusServer {
@@ -12,16 +13,12 @@ export interface PrometheusServer {
   stop(): Promise<void>;
 }
 
-/**
- * Debian's Prometheus on loopback and a free port.
- *
- * @param config As in prometheus.yml; with `rules`, those are loaded too.
- */
-export async function startPrometheus(config: object, rules?: object): Promise<PrometheusServer> {
+/** Debian's Prometheus on loopback and a free port, with the bundled rules. */
+export async function startPrometheus(config: object): Promise<PrometheusServer> {
   const folder = await mkdtemp(join(tmpdir(), "poolscope-prometheus-"));
   // JSON is YAML.
-  await writeFile(join(folder, "prometheus.yml"), JSON.stringify({ ...config, rule_files: ["*.rules.yml"] }));
-  if (rules) await writeFile(join(folder, "test.rules.yml"), JSON.stringify(rules));
+  const rules = fileURLToPath(new URL("../../prometheus/rules/*.yml", import.meta.url));
+  await writeFile(join(folder, "prometheus.yml"), JSON.stringify({ rule_files: [rules], ...config }));
   const port = await freePort();
   const url = `http://127.0.0.1:${port}`;
   const server = spawn("prometheus", [
