@@ -7,9 +7,10 @@ import { firingAlerts, OF_INSTANCE } from "./shared.ts";
 import { tablePanel } from "./table.ts";
 import * as steps from "./thresholds.ts";
 
+const AVAILABLE = "given to applications";
 const OF_SERVER = "{{server_address}}:{{server_port}}";
-/** What the pools of a server may open together, beside what it admits. */
-const BUDGET = `${ask.limit(ask.SERVER)} / $max_connections`;
+/** What the pools of a server may open together, beside what it gives. */
+const BUDGET = `${ask.limit(ask.SERVER)} / ${ask.available()}`;
 
 /** All services, processes and pools; which to look at, and whether the servers can take them all. */
 export function fleet(): Dashboard {
@@ -66,7 +67,7 @@ function strip(): PanelBuilder[] {
       id: 6,
       title: "Connection budget",
       description:
-        "Limits of all selected pools, added up for each server, divided by max_connections above; the worst server. From 75 % yellow, from 90 % red: when every pool fills up, the server refuses connections. A few are reserved for superusers.",
+        "Limits of all selected pools, added up for each server, divided by what it gives to applications: as the bundled rules have it, else max_connections above; the worst server. Above 100 %, the server refuses connections when every pool fills up.",
       width: 4,
       query: ask.maxBy("", BUDGET),
       unit: "percentunit",
@@ -94,7 +95,7 @@ function pools(): PanelBuilder {
       },
       { title: "Used", query: ask.used(ask.POOL), unit: "short" },
       { title: "Limit", query: ask.limit(ask.POOL), unit: "short" },
-      { title: "Busy on average", query: ask.atOnceInRange(ask.POOL, ask.USE), unit: "short" },
+      { title: "Busy on average", query: ask.atOnceInRange(ask.POOL, ask.USE), unit: "short", decimals: 2 },
       {
         title: "Waiting",
         query: ask.gauge(ask.POOL, "db_client_connection_pending_requests"),
@@ -111,12 +112,14 @@ function pools(): PanelBuilder {
         title: "Gave up",
         query: ask.inRange(ask.POOL, "db_client_connection_timeouts_total"),
         unit: "short",
+        decimals: 0,
         steps: steps.NONE,
       },
       {
         title: "Failed connects",
         query: ask.inRange(ask.POOL, "poolscope_pool_connect_failures_total"),
         unit: "short",
+        decimals: 0,
         steps: steps.NONE,
       },
       {
@@ -170,6 +173,7 @@ function services(): PanelBuilder {
         title: "Gave up",
         query: ask.inRange("job", "db_client_connection_timeouts_total"),
         unit: "short",
+        decimals: 0,
         steps: steps.NONE,
       },
       {
@@ -192,15 +196,15 @@ function budget(): Row {
         id: 101,
         title: "Connections of each server",
         description:
-          "What the selected pools have open, and may open at most, against max_connections above. It knows watched pools only: other clients of the server come on top.",
+          "What the selected pools have open, and may open at most, against what the server gives to applications: as the bundled rules have it, else max_connections above. Watched pools only: other clients of the server come on top.",
         width: 14,
         lines: [
           { query: ask.gauge(ask.SERVER, "db_client_connection_count"), legend: `open, ${OF_SERVER}` },
           { query: ask.limit(ask.SERVER), legend: `may open, ${OF_SERVER}` },
-          { query: "vector($max_connections)", legend: "max_connections" },
+          { query: ask.available(), legend: AVAILABLE },
         ],
         unit: "short",
-        limits: ["max_connections"],
+        limits: [AVAILABLE],
       }),
       tablePanel({
         id: 102,

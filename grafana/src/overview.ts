@@ -61,7 +61,7 @@ function strip(): PanelBuilder[] {
     }),
     statPanel({
       id: 5,
-      title: "Wait for a connection, p99",
+      title: "Wait p99",
       description:
         "99 of 100 requests for a connection were answered within this time, dials included. Yellow from 0.1 s, red from 0.5 s.",
       width: 3,
@@ -134,10 +134,8 @@ function connections(): Row {
           "Connections of all selected pools by state, below the sum of their limits. Used up to the line: the next caller waits.",
         width: 12,
         lines: [
-          {
-            query: ask.gauge("db_client_connection_state", "db_client_connection_count"),
-            legend: "{{db_client_connection_state}}",
-          },
+          { query: ask.used(""), legend: "used" },
+          { query: ask.idle(""), legend: "idle" },
           { query: ask.gauge("", "poolscope_pool_connecting"), legend: "connecting" },
           { query: ask.limit(""), legend: "limit" },
         ],

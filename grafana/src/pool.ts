@@ -164,7 +164,7 @@ function activity(): Row {
         width: 12,
         lines: [
           {
-            query: ask.gauge("", "db_client_connection_count", 'db_client_connection_state="idle"'),
+            query: ask.idle(""),
             legend: "idle",
           },
           { query: ask.gauge("", "poolscope_pool_connecting"), legend: "connecting" },

@@ -17,7 +17,7 @@ export const ROUTE_USE = "poolscope_route_use_time_seconds";
 export const ROUTE_QUERY = "poolscope_route_query_time_seconds";
 
 /** What the variables select. A dashboard about one pool makes `=` of the last `=~`. */
-const SELECTED = 'job=~"$job", instance=~"$instance", db_client_connection_pool_name=~"$pool"';
+export const SELECTED = 'job=~"$job", instance=~"$instance", db_client_connection_pool_name=~"$pool"';
 /** One pool in one process: the smallest thing that can be full. */
 export const POOL = "job, instance, db_client_connection_pool_name";
 /** One pool over all processes of its service. */
@@ -107,8 +107,18 @@ export function used(by: string): string {
   return gauge(by, "db_client_connection_count", 'db_client_connection_state="used"');
 }
 
+export function idle(by: string): string {
+  return gauge(by, "db_client_connection_count", 'db_client_connection_state="idle"');
+}
+
 export function limit(by: string): string {
   return gauge(by, "db_client_connection_limit");
+}
+
+/** What servers give to applications: as the bundled rules have it where they are loaded, else the text above. */
+export function available(): string {
+  const recorded = "server:postgresql_connections_available:max";
+  return `(${recorded} and on (${SERVER}) ${limit(SERVER)} or 0 * ${limit(SERVER)} + $max_connections)`;
 }
 
 export function utilization(by: string): string {

@@ -92,7 +92,7 @@ function routeTable(): PanelBuilder {
     height: 9,
     rows: { http_route: "Route" },
     columns: [
-      { title: "Connections busy", query: ask.atOnceInRange(by, ask.ROUTE_USE), unit: "short" },
+      { title: "Connections busy", query: ask.atOnceInRange(by, ask.ROUTE_USE), unit: "short", decimals: 2 },
       { title: "Holds", query: `${ask.inRange(by, `${ask.ROUTE_USE}_count`)} / $__range_s`, unit: "reqps" },
       {
         title: "Wait p95",
@@ -111,6 +111,7 @@ function routeTable(): PanelBuilder {
         title: "Queries per hold",
         query: `${ask.inRange(by, `${ask.ROUTE_QUERY}_count`)} / (${ask.inRange(by, `${ask.ROUTE_USE}_count`)} > 0)`,
         unit: "short",
+        decimals: 1,
       },
     ],
     sortBy: "Connections busy",
@@ -127,7 +128,7 @@ function queryTable(): PanelBuilder {
     height: 9,
     rows: { db_operation_name: "Verb", db_query_summary: "Name" },
     columns: [
-      { title: "At once", query: ask.atOnceInRange(ask.QUERY, ask.DURATION), unit: "short" },
+      { title: "At once", query: ask.atOnceInRange(ask.QUERY, ask.DURATION), unit: "short", decimals: 2 },
       {
         title: "Queries",
         query: `${ask.inRange(ask.QUERY, `${ask.DURATION}_count`)} / $__range_s`,
@@ -146,7 +147,7 @@ function queryTable(): PanelBuilder {
         unit: "percentunit",
         steps: steps.ERROR_RATIO,
       },
-      { title: "Rows on average", query: ask.mean(ask.QUERY, ask.ROWS), unit: "short" },
+      { title: "Rows on average", query: ask.mean(ask.QUERY, ask.ROWS), unit: "short", decimals: 1 },
     ],
     sortBy: "At once",
   });
@@ -282,7 +283,7 @@ function byQuery(): Row {
         lines: [
           {
             query: ask.top(10, ask.quantile(0.95, ask.QUERY, ask.ROWS)),
-            legend: `${VERB} {{db_query_summary}}`,
+            legend: `${VERB} · {{db_query_summary}}`,
           },
         ],
         unit: "short",

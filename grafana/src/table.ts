@@ -12,6 +12,7 @@ interface Column {
   readonly unit: Unit;
   readonly steps?: readonly Step[];
   readonly show?: "gauge" | "state";
+  readonly decimals?: number;
 }
 
 export interface TablePanel extends Frame {
@@ -58,8 +59,9 @@ function valueField(queries: number, at: number): string {
   return queries === 1 ? "Value" : `Value #${refId(at)}`;
 }
 
-function properties({ unit, steps, show }: Column): DynamicConfigValue[] {
+function properties({ unit, steps, show, decimals }: Column): DynamicConfigValue[] {
   const all: DynamicConfigValue[] = [{ id: "unit", value: unit }];
+  if (decimals !== undefined) all.push({ id: "decimals", value: decimals });
   if (steps) all.push({ id: "thresholds", value: thresholds(steps).build() });
   if (show === "gauge") {
     all.push({ id: "min", value: 0 }, { id: "max", value: 1 });

@@ -90,7 +90,7 @@ describe("a Prometheus that scrapes /metrics of the demo", () => {
 
   test("shows limits, and what they are of the server's", () => {
     expect(lastBy(POOL, seriesOf("Fleet", "All pools", "D"))).toEqual({ orders: 10, reports: 4 });
-    expect(largest(seriesOf("Fleet", "Connection budget"))).toBe(0.14);
+    expect(largest(seriesOf("Fleet", "Connection budget"))).toBeCloseTo(14 / 97);
     expect(largest(seriesOf("Fleet", "Processes"))).toBe(1);
   });
 

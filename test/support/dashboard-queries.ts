@@ -13,6 +13,8 @@ export interface AskedRange {
   readonly to: number;
   /** The data source's: `$__rate_interval` is four times it. */
   readonly scrapeSeconds: number;
+  /** Which pool a dashboard of one pool is of; else, for each query, the one that has most. */
+  readonly pool?: string;
 }
 
 export interface Series {
@@ -23,7 +25,7 @@ export interface Series {
 /** One query of a dashboard, and what came back. */
 export interface Answer {
   readonly dashboard: string;
-  /** `Callers waiting`, `$pool`, or an annotation's name. */
+  /** `Callers waiting`, `$pool`, or `annotation: Firing alerts`. */
   readonly item: string;
   readonly refId: string;
   /** As it was sent, with "All" chosen. */
@@ -91,7 +93,10 @@ class Asker {
         all = { ...all, [variable.name]: variable.allValue ?? escapedForRegex(found) };
         chosen = { ...chosen, [variable.name]: escapedForRegex(found) };
       } else {
-        ones = found.map((value) => ({ [variable.name]: escapedForEquals(value) }));
+        const { pool = "" } = this.#range;
+        ones = (found.includes(pool) ? [pool] : found).map((value) => ({
+          [variable.name]: escapedForEquals(value),
+        }));
       }
     }
     const askFor = async (item: string, target: TargetJson) => {
@@ -107,7 +112,9 @@ class Asker {
       const query = interpolate(target.expr, { ...all, ...ones[0] });
       answers.push(this.#answer(item, target.refId, query, target.legendFormat ?? "", series));
     };
-    for (const { name, expr } of this.#dashboard.annotations.list) await askFor(name, { refId: "A", expr });
+    for (const { name, expr } of this.#dashboard.annotations.list) {
+      await askFor(`annotation: ${name}`, { refId: "A", expr });
+    }
     for (const { title, targets = [] } of panelsOf(this.#dashboard)) {
       for (const target of targets) await askFor(title, target);
     }

@@ -17,15 +17,33 @@ export interface PanelJson {
   readonly description?: string;
   readonly gridPos: { readonly x: number; readonly y: number; readonly w: number; readonly h: number };
   readonly datasource?: { readonly uid: string };
+  readonly options?: unknown;
   readonly targets?: readonly TargetJson[];
   readonly transformations?: readonly { readonly id: string; readonly options: Record<string, unknown> }[];
   readonly fieldConfig?: {
-    readonly defaults: { readonly unit?: string; readonly links?: readonly { readonly url: string }[] };
+    readonly defaults: {
+      readonly unit?: string;
+      readonly max?: number;
+      readonly noValue?: string;
+      readonly thresholds?: { readonly steps: readonly ThresholdJson[] };
+      readonly mappings?: readonly { readonly options: Readonly<Record<string, StateJson>> }[];
+      readonly custom?: { readonly drawStyle?: string; readonly stacking?: { readonly mode: string } };
+    };
     readonly overrides: readonly {
       readonly matcher: { readonly id: string; readonly options: string };
       readonly properties: readonly { readonly id: string; readonly value: unknown }[];
     }[];
   };
+}
+
+export interface ThresholdJson {
+  readonly value: number | null;
+  readonly color: string;
+}
+
+export interface StateJson {
+  readonly text: string;
+  readonly color: string;
 }
 
 export interface TargetJson {

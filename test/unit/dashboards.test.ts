@@ -1,3 +1,4 @@
+import { readFile } from "node:fs/promises";
 import { describe, expect, it } from "vitest";
 import { prometheusName } from "../../scripts/generate.ts";
 import { METRICS, type MetricSpec, OWN_ATTRIBUTES, SCOPE_METRICS } from "../../src/metrics/semconv.ts";
@@ -21,6 +22,8 @@ for (const spec of specs) {
   for (const part of parts) exported.set(`${name}${part}`, spec);
 }
 
+/** What the bundled rules record, by servers. */
+const RECORDED = await recordedByServer();
 /** Of Prometheus itself. */
 const ALERT_SERIES = ["ALERTS", "ALERTS_FOR_STATE"];
 const ALERT_LABELS = ["alertname", "alertstate", "severity", ...commonLabels()];
@@ -31,6 +34,11 @@ const EXCEPTIONS = [
     rules: ["target-job-rule", "target-instance-rule"],
     where: / \/ (Alerts firing|Firing alerts)$/,
     reason: 'alerts of the stack have no job: job=~"$job|" lets them in',
+  },
+  {
+    rules: ["target-job-rule", "target-instance-rule"],
+    where: / \/ (Connection budget|Connections of each server|Servers)$/,
+    reason: "what a server gives is recorded for all jobs together",
   },
 ];
 
@@ -208,11 +216,20 @@ function queriesOf(dashboard: DashboardJson): { where: string; query: string }[]
 
 function labelsOf(metric: string, where: string): readonly string[] {
   if (ALERT_SERIES.includes(metric)) return ALERT_LABELS;
+  if (RECORDED.includes(metric)) return ["server_address", "server_port"];
   const spec = exported.get(metric);
   if (!spec) throw new Error(`${where}: there is no metric ${metric}`);
   const own = (spec.attributes ?? []).map(labelOf);
   const ofPool = specs.indexOf(spec) < Object.keys(METRICS).length ? commonLabels() : ["job", "instance"];
   return [...ofPool, ...own, ...(metric.endsWith("_bucket") ? ["le"] : [])];
+}
+
+async function recordedByServer(): Promise<string[]> {
+  const rules = await readFile(
+    new URL("../../prometheus/rules/recording.rules.yml", import.meta.url),
+    "utf8",
+  );
+  return [...rules.matchAll(/^ *- record: (server:\S+)$/gm)].map(([, name]) => String(name));
 }
 
 /** What every series of a pool carries. */
