@@ -20,10 +20,12 @@ import {
   SCOPE_METRICS,
 } from "../src/metrics/semconv.ts";
 import { apiReport } from "./api-report.ts";
+import { dashboardsPage } from "./dashboards-page.ts";
 
 /** Paths from the root of the repository, and what makes their content. */
 export const GENERATED: Readonly<Record<string, () => Promise<string>>> = {
   "docs/metrics.md": metricsPage,
+  "docs/dashboards.md": dashboardsPage,
   "etc/poolscope.api.md": apiReport,
   ...dashboardFiles(),
 };

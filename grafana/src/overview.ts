@@ -26,7 +26,7 @@ function strip(): PanelBuilder[] {
       title: "Alerts firing",
       description: "Alerts of the bundled rules that are firing. Red from the first one.",
       width: 3,
-      query: `count(${ask.FIRING_ALERTS}) or vector(0)`,
+      query: ask.FIRING_COUNT,
       unit: "short",
       steps: steps.NONE,
     }),

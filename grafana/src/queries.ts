@@ -30,6 +30,8 @@ const ALERT =
   'alertname=~"Poolscope.+", job=~"$job|", instance=~"$instance|", db_client_connection_pool_name=~"$pool|"';
 const ALERT_ROW = "alertname, severity, job, instance, db_client_connection_pool_name";
 export const FIRING_ALERTS: string = `ALERTS{${ALERT}, alertstate="firing"}`;
+/** One for each row of the table of alerts. */
+export const FIRING_COUNT: string = `count(max by (${ALERT_ROW}) (${FIRING_ALERTS})) or vector(0)`;
 /** Seconds since the condition began to hold. */
 export const ALERT_AGES: string = `(time() - max by (${ALERT_ROW}) (ALERTS_FOR_STATE{${ALERT}})) and on (${ALERT_ROW}) ${FIRING_ALERTS}`;
 
@@ -118,7 +120,9 @@ export function limit(by: string): string {
 /** What servers give to applications: as the bundled rules have it where they are loaded, else the text above. */
 export function available(): string {
   const recorded = "server:postgresql_connections_available:max";
-  return `(${recorded} and on (${SERVER}) ${limit(SERVER)} or 0 * ${limit(SERVER)} + $max_connections)`;
+  const chosen = `${recorded} and on (${SERVER}) ${limit(SERVER)}`;
+  // The name of what is recorded goes, or it would be another series than the text.
+  return `max by (${SERVER}) (${chosen} or 0 * ${limit(SERVER)} + $max_connections)`;
 }
 
 export function utilization(by: string): string {
