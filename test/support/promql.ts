@@ -8,7 +8,7 @@ interface Matcher {
 }
 
 /** One `metric{label="value"}` of a query. */
-interface Selector {
+export interface Selector {
   /** Undefined where only matchers choose: `{job="shop"}`. */
   readonly metric: string | undefined;
   readonly matchers: readonly Matcher[];
