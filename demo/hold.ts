@@ -13,12 +13,13 @@ export interface HoldRoutes {
 
 /**
  * `POST ?pool=orders&clients=3&seconds=20` takes clients out of a pool, answers once it has them, and gives them back
- * later. With `&begin=true` they stay inside a transaction meanwhile. `DELETE` gives all of them back now.
+ * later. With `&begin=true` they stay inside a transaction meanwhile. `DELETE ?pool=orders` gives those
+ * of the pool back now.
  *
  * @param signal Gives everything back at once.
  */
 export function holdRoutes(pools: Pools, signal: AbortSignal): HoldRoutes {
-  let giveBackNow = new AbortController();
+  const early = new Map<Pool, AbortController>();
   const hold: RequestHandler = async (request, response) => {
     const { pool: name, clients: count, seconds: length, begin } = request.query;
     const pool = poolNamed(pools, name);
@@ -34,16 +35,18 @@ export function holdRoutes(pools: Pools, signal: AbortSignal): HoldRoutes {
       const held = await take(pool, clients);
       if (begin === "true") await Promise.all(held.map((client) => client.query("BEGIN")));
       response.status(201).json({ pool: name, clients, seconds });
-      const early = AbortSignal.any([signal, giveBackNow.signal]);
-      await sleep(seconds * 1000, undefined, { signal: early }).catch(() => {});
+      const { signal: now } = early.get(pool) ?? new AbortController();
+      await sleep(seconds * 1000, undefined, { signal: AbortSignal.any([signal, now]) }).catch(() => {});
       for (const client of held) await release(client, begin === "true");
     }
   };
-  const giveBack: RequestHandler = (_request, response) => {
-    giveBackNow.abort();
-    giveBackNow = new AbortController();
-    response.status(204).end();
+  const giveBack: RequestHandler = (request, response) => {
+    const pool = poolNamed(pools, request.query["pool"]);
+    if (pool) early.get(pool)?.abort();
+    if (pool) early.set(pool, new AbortController());
+    response.status(pool ? 204 : 400).end();
   };
+  for (const pool of Object.values(pools)) early.set(pool, new AbortController());
   return { hold, giveBack };
 }
 

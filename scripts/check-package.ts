@@ -26,7 +26,7 @@ const CONSUMERS: readonly Consumer[] = [
   { name: "Node 24, Express 5", node: 24, packages: ["@opentelemetry/api@~1.10.0", ...EXPRESS_5], sdk: "3" },
 ];
 
-/** To raise it is a decision, made in the commit that needs it. Rules and runbooks took 30 kB of it, dashboards 20 kB. */
+/** To raise it is a decision, made in the commit that needs it. Rules and runbooks took 20 kB of it, dashboards 25 kB. */
 const BUDGET_BYTES = 205_000;
 
 const root = fileURLToPath(new URL("..", import.meta.url));

@@ -7,6 +7,7 @@ import { parseEnv } from "node:util";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { parse } from "yaml";
 import { collectorBinary } from "../../scripts/build-collector.ts";
+import { secondWay } from "../support/stack/config.ts";
 
 /** The library that `docker compose` itself reads files with; its little program checks schema and references. */
 const COMPOSE_GO = "github.com/compose-spec/compose-go/v2/cmd@v2.16.2";
@@ -86,6 +87,12 @@ describe("docker-compose.yml", () => {
     }
   });
 
+  test("opens Grafana with a dashboard that is there", () => {
+    const { environment = {}, volumes = [] } = services().find(({ name }) => name === "grafana") ?? {};
+    const home = environment["GF_DASHBOARDS_DEFAULT_HOME_DASHBOARD_PATH"] ?? "";
+    expect(existsSync(onHost(home, volumes)), home).toBe(true);
+  });
+
   test("has a service for every host that a configuration names, and every file that a command names", async () => {
     const hosts = new Set(services().flatMap(({ name, networks }) => [name, ...aliases(networks)]));
     for (const path of [
@@ -138,6 +145,16 @@ describe("the tools themselves accept", () => {
   });
 });
 
+test("the Collector accepts the agent and the gateway of docs/scaling.md", async () => {
+  const blocks = [...(await readFile("docs/scaling.md", "utf8")).matchAll(/^```yaml\n([\s\S]*?)^```/gm)];
+  expect(blocks.length).toBe(2);
+  for (const [, block = ""] of blocks) {
+    const path = join(folder, "scaling.yaml");
+    await writeFile(path, block);
+    accepts(collectorBinary(), "validate", `--config=${path}`);
+  }
+});
+
 interface Compose {
   readonly services: Record<string, Omit<Service, "name">>;
   readonly secrets: Record<string, { readonly file: string }>;
@@ -146,6 +163,7 @@ interface Compose {
 interface Service {
   readonly name: string;
   readonly image: string;
+  readonly environment?: Readonly<Record<string, string>>;
   readonly command?: readonly string[];
   readonly profiles?: readonly string[];
   readonly secrets?: readonly unknown[];
@@ -201,12 +219,4 @@ async function composeGo(text: string): Promise<{ output: string; status: number
 function accepts(command: string, ...args: string[]): void {
   const { stdout, stderr, status } = spawnSync(command, args, { encoding: "utf8" });
   expect(status, `${stdout}${stderr}`).toBe(0);
-}
-
-/** What is commented out, live, and what it is instead of, gone. */
-function secondWay(text: string): string {
-  return text
-    .replace(/^( +)exporters: \[prometheus, debug\]\n/m, "")
-    .replace(/^( +)# exporters: /m, "$1exporters: ")
-    .replace(/^ {2}# otlp_http[\s\S]*?(?=^\S)/m, (block) => block.replace(/^ {2}# /gm, "  "));
 }

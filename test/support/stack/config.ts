@@ -1,6 +1,7 @@
 import { mkdir, readdir, readFile, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { freePorts } from "./program.ts";
 
 /*
  * The configuration that docker-compose.yml mounts, made to run on loopback and in less time. Two things are replaced in
@@ -9,17 +10,22 @@ import { fileURLToPath } from "node:url";
 
 const ROOT: string = fileURLToPath(new URL("../../../", import.meta.url));
 
-export const SERVICE_PORTS = [3000, 4317, 4318, 8888, 8889, 9090, 9093, 9094, 13133] as const;
+const SERVICE_PORTS = [3000, 4317, 4318, 8888, 8889, 9090, 9093, 9094, 13133] as const;
 
 /** Which free port stands in for the port of a service. */
 export type Ports = Readonly<Record<(typeof SERVICE_PORTS)[number], number>>;
 
-export async function stackFile(path: string): Promise<string> {
+export async function freeStandIns(): Promise<Ports> {
+  const free = await freePorts(SERVICE_PORTS.length);
+  return Object.fromEntries(SERVICE_PORTS.map((port, index) => [port, free[index]])) as unknown as Ports;
+}
+
+async function stackFile(path: string): Promise<string> {
   return readFile(join(ROOT, path), "utf8");
 }
 
 /** `path` of every file in a folder, as the repository has it. */
-export async function stackFiles(folder: string, ending: string): Promise<string[]> {
+async function stackFiles(folder: string, ending: string): Promise<string[]> {
   const names = await readdir(join(ROOT, folder));
   return names.filter((name) => name.endsWith(ending)).map((name) => join(folder, name));
 }
@@ -27,7 +33,7 @@ export async function stackFiles(folder: string, ending: string): Promise<string
 const SERVICE = /\b(?:0\.0\.0\.0|otel-collector|prometheus|alertmanager|alert-sink):(\d+)\b/g;
 
 /** `otel-collector:8889` and `0.0.0.0:8889` become `127.0.0.1:<the port that stands in for 8889>`. */
-function onLoopback(text: string, ports: Ports): string {
+export function onLoopback(text: string, ports: Ports): string {
   return text
     .replace(SERVICE, (_, port) => `127.0.0.1:${standIn(ports, port)}`)
     .replace(
@@ -59,6 +65,14 @@ const UNIT_SECONDS: Record<string, number> = { s: 1, m: 60, h: 3600, d: 86_400 }
 function divided(duration: string, factor: number): string {
   const seconds = Number.parseInt(duration, 10) * (UNIT_SECONDS[duration.at(-1) ?? ""] ?? Number.NaN);
   return `${Math.round((seconds * 1000) / factor)}ms`;
+}
+
+/** otel-collector.yaml with what is commented out live, and what that is instead of gone. */
+export function secondWay(text: string): string {
+  return text
+    .replace(/^( +)exporters: \[prometheus, debug\]\n/m, "")
+    .replace(/^( +)# exporters: /m, "$1exporters: ")
+    .replace(/^ {2}# otlp_http[\s\S]*?(?=^\S)/m, (block) => block.replace(/^ {2}# /gm, "  "));
 }
 
 /** What the profile "notify" reads from /run/secrets. */

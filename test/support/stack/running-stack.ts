@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { type PostgresServer, startPostgres } from "../../../demo/postgres-server.ts";
 import { collectorBinary } from "../../../scripts/build-collector.ts";
 import { type Capture, startCapture } from "./captured.ts";
-import { type Ports, SERVICE_PORTS, writeConfiguration, writeDirectJob } from "./config.ts";
+import { freeStandIns, type Ports, writeConfiguration, writeDirectJob } from "./config.ts";
 import { answersOk, freePorts, type Program, startProgram } from "./program.ts";
 import { PrometheusApi } from "./prometheus-api.ts";
 
@@ -156,10 +156,7 @@ const ORIGIN = /http:\/\/127\.0\.0\.1:\d+/;
 /** @param factor What every duration is divided by: with 15, a minute takes four seconds. */
 export async function startStack(factor: number): Promise<RunningStack> {
   const folder = await mkdtemp(join(tmpdir(), "poolscope-stack-"));
-  const free = await freePorts(SERVICE_PORTS.length);
-  const ports = Object.fromEntries(
-    SERVICE_PORTS.map((port, index) => [port, free[index]]),
-  ) as unknown as Ports;
+  const ports = await freeStandIns();
   const [postgres, capture] = await Promise.all([startPostgres(), startCapture()]);
   const stack = new RunningStack({ folder, ports, postgres, capture, factor });
   try {
