@@ -1,5 +1,5 @@
 # The demo application of docker-compose.yml, on a PostgreSQL of its own by PGHOST.
-ARG NODE_TAG=24-alpine
+ARG NODE_TAG=24.21.0-alpine
 
 FROM node:${NODE_TAG} AS build
 WORKDIR /app

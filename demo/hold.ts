@@ -6,14 +6,20 @@ import type { Pools } from "./pools.ts";
 
 const MAX_SECONDS = 600;
 
+export interface HoldRoutes {
+  readonly hold: RequestHandler;
+  readonly giveBack: RequestHandler;
+}
+
 /**
  * `POST ?pool=orders&clients=3&seconds=20` takes clients out of a pool, answers once it has them, and gives them back
- * later. With `&begin=true` they stay inside a transaction meanwhile.
+ * later. With `&begin=true` they stay inside a transaction meanwhile. `DELETE` gives all of them back now.
  *
  * @param signal Gives everything back at once.
  */
-export function holdRoute(pools: Pools, signal: AbortSignal): RequestHandler {
-  return async (request, response) => {
+export function holdRoutes(pools: Pools, signal: AbortSignal): HoldRoutes {
+  let giveBackNow = new AbortController();
+  const hold: RequestHandler = async (request, response) => {
     const { pool: name, clients: count, seconds: length, begin } = request.query;
     const pool = poolNamed(pools, name);
     const clients = wholeNumber(count, pool?.options.max ?? 0);
@@ -28,13 +34,20 @@ export function holdRoute(pools: Pools, signal: AbortSignal): RequestHandler {
       const held = await take(pool, clients);
       if (begin === "true") await Promise.all(held.map((client) => client.query("BEGIN")));
       response.status(201).json({ pool: name, clients, seconds });
-      await sleep(seconds * 1000, undefined, { signal }).catch(() => {});
-      for (const client of held) await giveBack(client, begin === "true");
+      const early = AbortSignal.any([signal, giveBackNow.signal]);
+      await sleep(seconds * 1000, undefined, { signal: early }).catch(() => {});
+      for (const client of held) await release(client, begin === "true");
     }
   };
+  const giveBack: RequestHandler = (_request, response) => {
+    giveBackNow.abort();
+    giveBackNow = new AbortController();
+    response.status(204).end();
+  };
+  return { hold, giveBack };
 }
 
-async function giveBack(client: PoolClient, isInTransaction: boolean): Promise<void> {
+async function release(client: PoolClient, isInTransaction: boolean): Promise<void> {
   const failed = isInTransaction
     ? await client.query("ROLLBACK").then(
         () => false,

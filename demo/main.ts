@@ -3,7 +3,7 @@ import { poolscope } from "poolscope";
 import { answerErrors, createApp } from "./app.ts";
 import { connectionFrom } from "./connection.ts";
 import { churnRoute, failRoute } from "./faults.ts";
-import { holdRoute } from "./hold.ts";
+import { holdRoutes } from "./hold.ts";
 import { startLoad } from "./load.ts";
 import { page } from "./page.ts";
 import { closePools, createTables, openPools } from "./pools.ts";
@@ -46,7 +46,8 @@ async function start(): Promise<string> {
 
   const app = createApp(pools, scope);
   app.get("/", (_request, response) => void response.type("html").send(page));
-  app.post("/demo/hold", holdRoute(pools, signal));
+  const { hold, giveBack } = holdRoutes(pools, signal);
+  app.route("/demo/hold").post(hold).delete(giveBack);
   app.post("/demo/fail", failRoute(pools));
   app.post("/demo/churn", churnRoute(pools));
   app.use(answerErrors);
