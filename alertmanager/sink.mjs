@@ -3,8 +3,8 @@ import { createServer } from "node:http";
 import { join } from "node:path";
 
 /*
- * The receiver of alertmanager.yml: prints a line for every alert that it is sent, and shows the runbooks that the
- * alerts point to. Needs nothing but Node.
+ * The receiver of alertmanager.yml and of the demo's own alerts: prints a line for every one that it is sent, and shows
+ * the runbooks that alerts point to. Needs nothing but Node.
  *
  *   node alertmanager/sink.mjs     HOST=127.0.0.1  PORT=9094  RUNBOOKS=prometheus/runbooks
  */
@@ -53,12 +53,18 @@ async function body(request) {
   return Buffer.concat(chunks).toString();
 }
 
-function print({ alerts }) {
-  for (const { status, labels, annotations, startsAt, endsAt } of alerts) {
+/** What Alertmanager sends, and what poolscope's own webhook() does. */
+function print(message) {
+  for (const alert of message.alerts ?? [own(message)]) {
+    const { status, labels, annotations, startsAt, endsAt } = alert;
     const at = status === "resolved" ? endsAt : startsAt;
     const what = annotations.description ?? annotations.summary ?? "";
-    console.log(
-      `${at} ${status} ${labels.severity} ${labels.alertname} - ${what} ${annotations.runbook_url ?? ""}`,
-    );
+    const line = `${at} ${status} ${labels.severity} ${labels.alertname} - ${what} ${annotations.runbook_url ?? ""}`;
+    console.log(line.trim());
   }
+}
+
+function own({ state, rule, severity, service, summary, since, resolvedAt }) {
+  const labels = { alertname: `${rule} of ${service}`, severity };
+  return { status: state, labels, annotations: { summary }, startsAt: since, endsAt: resolvedAt };
 }

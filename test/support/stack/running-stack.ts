@@ -83,6 +83,7 @@ export class RunningStack {
         PGDATABASE: "postgres",
         PORT: "0",
         DEMO_LOAD: "off",
+        DEMO_WEBHOOK: `http://127.0.0.1:${this.ports[9094]}/`,
         OTEL_SERVICE_NAME: "poolscope-demo",
         OTEL_RESOURCE_ATTRIBUTES: `service.instance.id=${instance}`,
         OTEL_EXPORTER_OTLP_ENDPOINT: `http://127.0.0.1:${this.ports[4318]}`,
