@@ -36,6 +36,8 @@ export interface CaseFile {
   readonly path: string;
   readonly rule_files: readonly string[];
   readonly evaluation_interval: string;
+  /** Names of the groups. */
+  readonly group_eval_order: readonly string[];
   readonly tests: readonly RuleCase[];
 }
 
@@ -51,7 +53,7 @@ export const ROOT: string = fileURLToPath(new URL("../../", import.meta.url));
 export const RULE_FILES: readonly string[] = files("prometheus/rules", ".yml");
 
 export const RULES: readonly Rule[] = RULE_FILES.flatMap((path) =>
-  (parse(read(path)) as { groups: { rules: Rule[] }[] }).groups.flatMap(({ rules }) => rules),
+  groupsOf(path).flatMap(({ rules }) => rules),
 );
 
 export const ALERTS: readonly Alert[] = RULES.filter((rule) => rule.alert !== undefined) as Alert[];
@@ -74,6 +76,13 @@ export const RUNBOOKS: readonly Runbook[] = files("prometheus/runbooks", ".md").
     queries: [...blocks].map(([, query]) => (query as string).trim()),
   };
 });
+
+/** What is in one file of rules. */
+export function groupsOf(
+  path: string,
+): readonly { readonly name: string; readonly rules: readonly Rule[] }[] {
+  return parse(read(path)).groups;
+}
 
 function files(folder: string, ending: string): string[] {
   const names = readdirSync(join(ROOT, folder)).filter((name) => name.endsWith(ending));

@@ -10,6 +10,7 @@ import {
   ALERT_NAMES,
   ALERTS,
   CASE_FILES,
+  groupsOf,
   ROOT,
   RULE_FILES,
   RULES,
@@ -149,6 +150,13 @@ describe("cases", () => {
     for (const { name, input_series } of CASES) {
       for (const { series, values } of input_series)
         expect(values, `${name}: ${series}`).toBeTypeOf("string");
+    }
+  });
+
+  it("name the order of all groups, which promtool would choose by chance", () => {
+    for (const { path, rule_files, group_eval_order } of CASE_FILES) {
+      const groups = rule_files.flatMap((file) => groupsOf(file).map(({ name }) => name));
+      expect([...group_eval_order].sort(), path).toEqual(groups.sort());
     }
   });
 
