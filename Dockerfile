@@ -9,7 +9,8 @@ RUN npm ci --ignore-scripts --no-audit --no-fund
 COPY tsconfig.json tsconfig.build.json ./
 COPY src ./src
 RUN npm run build
-RUN npm prune --omit=dev --ignore-scripts --no-audit --no-fund
+# What applications bring along (express, pg) is here for development: --omit=dev would leave it out.
+RUN npm pkg delete devDependencies && npm prune --ignore-scripts --no-audit --no-fund
 
 FROM node:${NODE_TAG}
 ENV NODE_ENV=production HOST=0.0.0.0 PORT=3000
