@@ -1,5 +1,5 @@
 import { once } from "node:events";
-import { poolscope } from "poolscope";
+import { poolscope, webhook } from "poolscope";
 import { answerErrors, createApp } from "./app.ts";
 import { connectionFrom } from "./connection.ts";
 import { churnRoute, failRoute } from "./faults.ts";
@@ -36,11 +36,13 @@ async function start(): Promise<string> {
 
   const pools = openPools(connection);
   stops.push(() => closePools(pools));
+  const told = process.env["DEMO_WEBHOOK"];
   const scope = poolscope({
     serviceName: process.env["OTEL_SERVICE_NAME"] || "poolscope-demo",
     logger: console,
     sampleIntervalMillis: 5000,
     queryName,
+    notifiers: told ? [webhook(told)] : [],
   });
   stops.push(() => scope.shutdown());
 
@@ -86,6 +88,6 @@ Hold 3 clients of the pool "orders" for 20 seconds:
 
   curl -X POST "${origin}/demo/hold?pool=orders&clients=3&seconds=20"
 
-DEMO_LOAD=off npm start runs it without load. Ctrl-C stops it.
+DEMO_LOAD=off npm start runs it without load. DEMO_WEBHOOK=<url> is sent its alerts. Ctrl-C stops it.
 `;
 }
