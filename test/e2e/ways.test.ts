@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { collectorBinary } from "../../scripts/build-collector.ts";
+import { webhook } from "../../src/index.ts";
 import { otlpSink } from "../support/otlp-sink.ts";
 import { makePool, makeScope } from "../support/pools.ts";
 import { freeStandIns, onLoopback, type Ports, secondWay } from "../support/stack/config.ts";
@@ -90,6 +91,21 @@ test("Alertmanager of the default profile posts to the sink, which prints one li
   const line =
     /firing critical PoolscopePoolStuck - Nothing moves\. http:\/\/localhost:9094\/runbooks\/PoolscopePoolStuck/;
   await until(() => line.test(sink.output), 30_000);
+});
+
+test("the sink prints what the demo itself tells", async () => {
+  const url = `http://127.0.0.1:${ports[9094]}/`;
+  const sink = await start(process.execPath, {
+    args: ["alertmanager/sink.mjs"],
+    env: { PORT: String(ports[9094]) },
+    ready: () => answersOk(url),
+  });
+  const pool = makePool({ max: 1, connectionTimeoutMillis: 50 });
+  const scope = makeScope({ serviceName: "shop", sampleIntervalMillis: 100, notifiers: [webhook(url)] });
+  scope.watch(pool, { name: "orders" });
+  await pool.connect();
+  await pool.connect().catch(() => {});
+  await until(() => /firing \w+ \w+ of shop - orders - /.test(sink.output), 30_000);
 });
 
 test("the sink answers what is not an alert, and goes on", async () => {
