@@ -17,7 +17,7 @@ const specs: MetricSpec[] = [...Object.values(METRICS), ...Object.values(SCOPE_M
 /** By their names in Prometheus. */
 const exported = new Map<string, MetricSpec>();
 for (const spec of specs) {
-  const name = await prometheusName(spec);
+  const name = prometheusName(spec);
   const parts = spec.kind === "histogram" ? ["_bucket", "_sum", "_count"] : [""];
   for (const part of parts) exported.set(`${name}${part}`, spec);
 }
