@@ -11,6 +11,7 @@ export function createApp({ orders, reports }: Pools, scope: Poolscope): Express
   const app = express();
   app.use("/health", scope.health());
   app.use("/metrics", scope.metrics());
+  app.use(scope.routes());
 
   app.get("/orders", async (_request, response) => {
     const { rows } = await orders.query("SELECT id, item, ordered_at FROM orders ORDER BY id DESC LIMIT 20");

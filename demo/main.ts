@@ -1,12 +1,14 @@
 import { once } from "node:events";
-import { poolscope } from "poolscope";
+import { poolscope, webhook } from "poolscope";
 import { answerErrors, createApp } from "./app.ts";
-import { holdRoute } from "./hold.ts";
+import { connectionFrom } from "./connection.ts";
+import { churnRoute, failRoute } from "./faults.ts";
+import { holdRoutes } from "./hold.ts";
 import { startLoad } from "./load.ts";
 import { page } from "./page.ts";
 import { closePools, createTables, openPools } from "./pools.ts";
-import { startPostgresProcess } from "./postgres-process.ts";
-import { portFrom, serve } from "./server.ts";
+import { queryName } from "./query-name.ts";
+import { addressFrom, serve } from "./server.ts";
 import { stopSignal } from "./stop-signal.ts";
 
 const signal = stopSignal();
@@ -27,23 +29,33 @@ try {
 await stop();
 
 async function start(): Promise<string> {
-  const port = portFrom(process.env);
-  const postgres = await startPostgresProcess();
-  stops.push(postgres.stop);
+  const address = addressFrom(process.env);
+  const { connection, stop: stopPostgres } = await connectionFrom(process.env);
+  stops.push(stopPostgres);
   signal.throwIfAborted();
 
-  const pools = openPools(postgres.connection);
+  const pools = openPools(connection);
   stops.push(() => closePools(pools));
-  const scope = poolscope({ serviceName: "poolscope-demo", logger: console, sampleIntervalMillis: 5000 });
+  const told = process.env["DEMO_WEBHOOK"];
+  const scope = poolscope({
+    serviceName: process.env["OTEL_SERVICE_NAME"] || "poolscope-demo",
+    logger: console,
+    sampleIntervalMillis: 5000,
+    queryName,
+    notifiers: told ? [webhook(told)] : [],
+  });
   stops.push(() => scope.shutdown());
 
   const app = createApp(pools, scope);
   app.get("/", (_request, response) => void response.type("html").send(page));
-  app.post("/demo/hold", holdRoute(pools, signal));
+  const { hold, giveBack } = holdRoutes(pools, signal);
+  app.route("/demo/hold").post(hold).delete(giveBack);
+  app.post("/demo/fail", failRoute(pools));
+  app.post("/demo/churn", churnRoute(pools));
   app.use(answerErrors);
 
   await createTables(pools);
-  const server = await serve(app, port);
+  const server = await serve(app, address);
   stops.push(server.stop);
   if (process.env["DEMO_LOAD"] !== "off") stops.push(startLoad(server.origin));
   return server.origin;
@@ -76,6 +88,6 @@ Hold 3 clients of the pool "orders" for 20 seconds:
 
   curl -X POST "${origin}/demo/hold?pool=orders&clients=3&seconds=20"
 
-DEMO_LOAD=off npm start runs it without load. Ctrl-C stops it.
+DEMO_LOAD=off npm start runs it without load. DEMO_WEBHOOK=<url> is sent its alerts. Ctrl-C stops it.
 `;
 }

@@ -18,14 +18,16 @@ export async function closePools({ orders, reports }: Pools): Promise<void> {
   await Promise.all([close(orders), close(reports)]);
 }
 
+/** Several demos may share a database and start at once: the lock is held until the end of all these statements. */
 export async function createTables({ orders }: Pools): Promise<void> {
   await orders.query(`
-    CREATE TABLE orders (
+    SELECT pg_advisory_xact_lock(1);
+    CREATE TABLE IF NOT EXISTS orders (
       id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
       item text NOT NULL,
       ordered_at timestamptz NOT NULL DEFAULT now()
     );
-    CREATE TABLE payments (
+    CREATE TABLE IF NOT EXISTS payments (
       order_id bigint PRIMARY KEY REFERENCES orders (id),
       paid_at timestamptz NOT NULL DEFAULT now()
     );

@@ -26,8 +26,8 @@ const CONSUMERS: readonly Consumer[] = [
   { name: "Node 24, Express 5", node: 24, packages: ["@opentelemetry/api@~1.10.0", ...EXPRESS_5], sdk: "3" },
 ];
 
-/** To raise it is a decision, made in the commit that needs it. */
-const BUDGET_BYTES = 160_000;
+/** To raise it is a decision, made in the commit that needs it. Rules and runbooks took 20 kB of it, dashboards 25 kB. */
+const BUDGET_BYTES = 205_000;
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 const bin = (name: string) => path.join(root, "node_modules", ".bin", name);
@@ -69,6 +69,8 @@ async function pack() {
 /** Declarations by source file, and the code in one bundle with what it loads later. */
 function belongs(file: string): boolean {
   if (/^(package\.json|README\.md|LICENSE|CHANGELOG\.md)$/.test(file)) return true;
+  if (/^(prometheus\/(rules|runbooks)|alertmanager)\/[\w./]+\.(yml|md|tmpl)$/.test(file)) return true;
+  if (/^grafana\/dashboards\/poolscope-\w+\.json$/.test(file)) return existsSync(path.join(root, file));
   if (/^dist\/(index|own-resource|otlp)\.js$/.test(file)) return true;
   const [, module] = /^dist\/(.+)\.d\.ts$/.exec(file) ?? [];
   return module !== undefined && existsSync(path.join(root, "src", `${module}.ts`));

@@ -4,6 +4,7 @@ import { fileURLToPath } from "node:url";
 import { ValueType } from "@opentelemetry/api";
 import { emptyResource } from "@opentelemetry/resources";
 import { AggregationTemporality, DataPointType, type MetricData } from "@opentelemetry/sdk-metrics";
+import { DASHBOARDS } from "../grafana/src/index.ts";
 import { prometheusText } from "../src/metrics/prometheus-text.ts";
 import {
   ATTR_NAMESPACE,
@@ -19,11 +20,14 @@ import {
   SCOPE_METRICS,
 } from "../src/metrics/semconv.ts";
 import { apiReport } from "./api-report.ts";
+import { dashboardsPage } from "./dashboards-page.ts";
 
 /** Paths from the root of the repository, and what makes their content. */
 export const GENERATED: Readonly<Record<string, () => Promise<string>>> = {
   "docs/metrics.md": metricsPage,
+  "docs/dashboards.md": dashboardsPage,
   "etc/poolscope.api.md": apiReport,
+  ...dashboardFiles(),
 };
 
 const MEANINGS: Readonly<Record<string, string>> = {
@@ -35,6 +39,15 @@ const MEANINGS: Readonly<Record<string, string>> = {
 };
 
 const METRIC_COLUMNS = ["Metric", "In Prometheus", "Instrument", "Unit", "More attributes", "Description"];
+
+function dashboardFiles(): Record<string, () => Promise<string>> {
+  const files = DASHBOARDS.map((make) => {
+    const dashboard = make();
+    const text = `${JSON.stringify(dashboard, null, 2)}\n`;
+    return [`grafana/dashboards/${dashboard.uid}.json`, async () => text] as const;
+  });
+  return Object.fromEntries(files);
+}
 
 async function metricsPage(): Promise<string> {
   const specs = Object.values<MetricSpec>(METRICS);
@@ -95,7 +108,7 @@ async function metricRow(spec: MetricSpec): Promise<string[]> {
 }
 
 /** Asks the code that serves it, rather than knowing the rules a second time. */
-function prometheusName({ name, kind, unit, description }: MetricSpec): string {
+export function prometheusName({ name, kind, unit, description }: MetricSpec): string {
   const types = { histogram: DataPointType.HISTOGRAM, gauge: DataPointType.GAUGE };
   const metric = {
     descriptor: { name, description, unit, valueType: ValueType.DOUBLE },

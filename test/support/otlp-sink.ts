@@ -41,13 +41,22 @@ interface ReceivedMetric {
 
 const servers: Server[] = [];
 
+export interface OtlpSink {
+  url: string;
+  received: Received[];
+  /** Where they were sent. */
+  paths: string[];
+  status: number;
+}
+
 /** An OTLP/HTTP endpoint on loopback that keeps what it is sent. `status` is what it answers. */
-export async function otlpSink(): Promise<{ url: string; received: Received[]; status: number }> {
-  const sink = { url: "", received: [] as Received[], status: 200 };
+export async function otlpSink(): Promise<OtlpSink> {
+  const sink: OtlpSink = { url: "", received: [], paths: [], status: 200 };
   const server = createServer(async (request, response) => {
     const chunks: Buffer[] = [];
     for await (const chunk of request) chunks.push(chunk as Buffer);
     const body = Buffer.concat(chunks);
+    sink.paths.push(request.url ?? "");
     if (sink.status === 200) sink.received.push(decode(request.headers, body));
     response.statusCode = sink.status;
     response.end();
