@@ -4,6 +4,8 @@ import { fileURLToPath } from "node:url";
 import { ValueType } from "@opentelemetry/api";
 import { emptyResource } from "@opentelemetry/resources";
 import { AggregationTemporality, DataPointType, type MetricData } from "@opentelemetry/sdk-metrics";
+import { performancePage } from "../bench/harness/page.ts";
+import { savedResults } from "../bench/harness/results.ts";
 import { prometheusText } from "../src/metrics/prometheus.ts";
 import {
   ATTR_NAMESPACE,
@@ -23,6 +25,7 @@ import { apiReport } from "./api-report.ts";
 /** Paths from the root of the repository, and what makes their content. */
 export const GENERATED: Readonly<Record<string, () => Promise<string>>> = {
   "docs/metrics.md": metricsPage,
+  "docs/performance.md": async () => performancePage(await savedResults()),
   "etc/poolscope.api.md": apiReport,
 };
 

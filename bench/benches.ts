@@ -1,0 +1,14 @@
+import type { Bench } from "./harness/bench.ts";
+import { hookOverhead } from "./hook-overhead.ts";
+import { peerInstrumentationPg } from "./peers/instrumentation-pg.ts";
+import { queryOverhead } from "./query-overhead/query-overhead.ts";
+import { shed } from "./shed.ts";
+
+/** In the order they run. */
+export const BENCHES: Readonly<Record<string, Bench>> = {
+  "query-overhead": queryOverhead,
+  "hook-overhead": hookOverhead,
+  shed,
+  // Last, because it patches pg for a while.
+  peers: peerInstrumentationPg,
+};

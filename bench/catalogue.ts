@@ -1,0 +1,71 @@
+/** What is said of each bench, and what it has to reach. What it reached is in results.json. */
+export interface Target {
+  readonly what: string;
+  readonly unit: string;
+  readonly atMost?: number;
+  readonly atLeast?: number;
+}
+
+export interface CatalogueEntry {
+  /** One paragraph: what is measured, and how. */
+  readonly about: string;
+  readonly targets: Readonly<Record<string, Target>>;
+}
+
+const bare = "× bare";
+
+export const CATALOGUE: Readonly<Record<string, CatalogueEntry>> = {
+  "query-overhead": {
+    about:
+      "CPU time (user and system, all threads) and wall time of one named `SELECT 1`. Against PostgreSQL on loopback: by " +
+      "one caller after the other, and by four at once on a pool of four, where one wake-up serves several answers and " +
+      "the bare pool is cheaper. And against a real `pg.Client` whose server is an object in the same process that answers " +
+      "at once, so that what watching adds is not drowned in system calls. Explicit connects are with leak stacks, " +
+      "which are on by default.",
+    targets: {
+      ...perQuery("postgres", "one caller"),
+      ...perQuery("busy", "four callers"),
+      "instant.poolQuery.added": {
+        what: "`pool.query`, no network: added CPU",
+        unit: "× instrumentation-pg's",
+        atMost: 1 / 8,
+      },
+    },
+  },
+  "hook-overhead": {
+    about:
+      "Wall time of one checkout with a stub of a client that answers at once, by one caller, in one process where the " +
+      "watched pool and its bare twin take turns: nanoseconds of what is added.",
+    targets: {},
+  },
+  shed: {
+    about:
+      "An Express app on a pool of ten, each request with one query of 50 ms, and three times as many requests as that " +
+      "pool can serve. They come at random times (Poisson), the same in each case, and whether others were answered or " +
+      "not; who has no answer after a second is gone, but the query runs. Generator and app share one process: what is " +
+      "measured is the queue, not the CPU. Over a short time the queue itself holds more than a second's capacity.",
+    targets: {},
+  },
+  peers: {
+    about:
+      "Not speed but truth: the queries poolscope is tested with, and two pools, as the official instrumentation counts " +
+      "them. The bench fails where poolscope's count is not the truth.",
+    targets: {},
+  },
+};
+
+function perQuery(backend: string, callers: string): Record<string, Target> {
+  const query = `\`pool.query\`, PostgreSQL, ${callers}`;
+  const explicit = `connect, query, release; PostgreSQL, ${callers}`;
+  return {
+    [`${backend}.poolQuery.cpu`]: { what: `${query}; promise: CPU`, unit: bare, atMost: 1.05 },
+    [`${backend}.poolQueryCallback.cpu`]: { what: `${query}; callback: CPU`, unit: bare, atMost: 1.05 },
+    [`${backend}.poolQuery.added`]: {
+      what: `${query}; promise: added CPU`,
+      unit: "× instrumentation-pg's",
+      atMost: 1 / 8,
+    },
+    [`${backend}.explicit.cpu`]: { what: `${explicit}; promises: CPU`, unit: bare, atMost: 1.1 },
+    [`${backend}.explicitCallback.cpu`]: { what: `${explicit}; callbacks: CPU`, unit: bare, atMost: 1.1 },
+  };
+}
