@@ -1,13 +1,17 @@
+import { collect } from "./collect/collect.ts";
 import type { Bench } from "./harness/bench.ts";
 import { hookOverhead } from "./hook-overhead.ts";
 import { peerInstrumentationPg } from "./peers/instrumentation-pg.ts";
 import { queryOverhead } from "./query-overhead/query-overhead.ts";
+import { saturation } from "./saturation/saturation.ts";
 import { shed } from "./shed.ts";
 
 /** In the order they run. */
 export const BENCHES: Readonly<Record<string, Bench>> = {
   "query-overhead": queryOverhead,
   "hook-overhead": hookOverhead,
+  saturation,
+  collect,
   shed,
   // Last, because it patches pg for a while.
   peers: peerInstrumentationPg,

@@ -38,6 +38,27 @@ export const CATALOGUE: Readonly<Record<string, CatalogueEntry>> = {
       "watched pool and its bare twin take turns: nanoseconds of what is added.",
     targets: {},
   },
+  saturation: {
+    about:
+      "Throughput and latency of `pool.query` of a named `SELECT 1` by 64 callers on a pool of ten, each of which asks again " +
+      "as soon as it is answered. Latency is what a caller sees, with the wait for a connection.",
+    targets: { throughput: { what: "throughput, everything on default", unit: bare, atLeast: 0.97 } },
+  },
+  collect: {
+    about:
+      "CPU time of `scope.readings()` (one collection of all metrics, and the readings made of it) and of one answer of " +
+      "`scope.metrics()` (one collection, and its text), by the number of pools watched; each pool has had six kinds of queries, " +
+      "and all were used between two turns. The SDK keeps 2,000 series of a metric, fewer than a thousand such pools have, so " +
+      "it is compared up to a hundred.",
+    targets: {
+      "readings.1000": { what: "readings of 1,000 pools", unit: "µs a pool", atMost: 40 },
+      "text.1000": { what: "`/metrics` of 1,000 pools", unit: "µs a pool", atMost: 100 },
+      "readings.100": { what: "readings of 100 pools", unit: "µs a pool", atMost: 40 },
+      "text.100": { what: "`/metrics` of 100 pools", unit: "µs a pool", atMost: 100 },
+      "readings.linear": { what: "linear: readings, 1,000 pools", unit: "× 100 pools, a pool", atMost: 1.5 },
+      "text.linear": { what: "linear: `/metrics`, 1,000 pools", unit: "× 100 pools, a pool", atMost: 1.5 },
+    },
+  },
   shed: {
     about:
       "An Express app on a pool of ten, each request with one query of 50 ms, and three times as many requests as that " +
