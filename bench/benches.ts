@@ -1,6 +1,7 @@
 import { collect } from "./collect/collect.ts";
 import type { Bench } from "./harness/bench.ts";
 import { hookOverhead } from "./hook-overhead.ts";
+import { memory } from "./memory/memory.ts";
 import { peerInstrumentationPg } from "./peers/instrumentation-pg.ts";
 import { queryOverhead } from "./query-overhead/query-overhead.ts";
 import { saturation } from "./saturation/saturation.ts";
@@ -12,6 +13,7 @@ export const BENCHES: Readonly<Record<string, Bench>> = {
   "hook-overhead": hookOverhead,
   saturation,
   collect,
+  memory,
   shed,
   // Last, because it patches pg for a while.
   peers: peerInstrumentationPg,

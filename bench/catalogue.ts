@@ -59,6 +59,17 @@ export const CATALOGUE: Readonly<Record<string, CatalogueEntry>> = {
       "text.linear": { what: "linear: `/metrics`, 1,000 pools", unit: "× 100 pools, a pool", atMost: 1.5 },
     },
   },
+  memory: {
+    about:
+      "Heap, and memory outside of it, after a collection of garbage, each measured in a process of its own, three times. A " +
+      "bare twin does the same without watching. Watched pools have six kinds of queries; the samples of their histories all " +
+      "differ. Of the checkouts, nine in ten are of `pool.query`, the others explicit.",
+    targets: {
+      perPool: { what: "one pool with a full history", unit: "KiB", atMost: 48 },
+      afterPools: { what: "left by each of 1,000 pools that ended", unit: "KiB", atMost: 0.1 },
+      afterCheckouts: { what: "left by 10 million checkouts, all together", unit: "KiB", atMost: 64 },
+    },
+  },
   shed: {
     about:
       "An Express app on a pool of ten, each request with one query of 50 ms, and three times as many requests as that " +

@@ -16,7 +16,7 @@ const EXTENT: Record<Effort, { readonly rounds: number; readonly times: number }
 };
 
 /** As much of a client as pg-pool needs. */
-class InstantClient extends EventEmitter {
+class StubClient extends EventEmitter {
   readonly _queryable = true;
   readonly _ending = false;
   connect(done: () => void): void {
@@ -106,5 +106,5 @@ async function compare(
 }
 
 function makePool(): pg.Pool {
-  return new pg.Pool({ max: 1, idleTimeoutMillis: 0, Client: InstantClient as never });
+  return new pg.Pool({ max: 1, idleTimeoutMillis: 0, Client: StubClient as never });
 }
