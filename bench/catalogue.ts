@@ -59,6 +59,16 @@ export const CATALOGUE: Readonly<Record<string, CatalogueEntry>> = {
       "text.linear": { what: "linear: `/metrics`, 1,000 pools", unit: "× 100 pools, a pool", atMost: 1.5 },
     },
   },
+  health: {
+    about:
+      "Requests per second and latency of `/health/database` of a pool with ten connections, by ten callers of autocannon, " +
+      "against the same body by `response.json()` in an Express app of its own; while the pool is idle, and while all of it is " +
+      "handed out and ten callers wait.",
+    targets: {
+      idle: { what: "requests per second, idle pool", unit: "× static", atLeast: 0.8 },
+      exhausted: { what: "requests per second, exhausted pool", unit: "× static", atLeast: 0.8 },
+    },
+  },
   memory: {
     about:
       "Heap, and memory outside of it, after a collection of garbage, each measured in a process of its own, three times. A " +
@@ -69,6 +79,13 @@ export const CATALOGUE: Readonly<Record<string, CatalogueEntry>> = {
       afterPools: { what: "left by each of 1,000 pools that ended", unit: "KiB", atMost: 0.1 },
       afterCheckouts: { what: "left by 10 million checkouts, all together", unit: "KiB", atMost: 64 },
     },
+  },
+  startup: {
+    about:
+      "Cold processes, started one after the other: Node with express and pg alone, with `poolscope()` and `watch()` besides, " +
+      "and with the official instrumentation and an SDK. Modules are files loaded, by `import` or `require`. The bench fails " +
+      "where poolscope loads the OTLP exporter, the Prometheus exporter or instrumentation-pg without being asked for them.",
+    targets: { added: { what: "over express and pg", unit: "ms", atMost: 60 } },
   },
   shed: {
     about:
