@@ -1,3 +1,4 @@
+import { advice } from "./advice.ts";
 import { collect } from "./collect/collect.ts";
 import type { Bench } from "./harness/bench.ts";
 import { health } from "./health/health.ts";
@@ -19,6 +20,7 @@ export const BENCHES: Readonly<Record<string, Bench>> = {
   memory,
   startup,
   shed,
+  advice,
   // Last, because it patches pg for a while.
   peers: peerInstrumentationPg,
 };

@@ -95,6 +95,14 @@ export const CATALOGUE: Readonly<Record<string, CatalogueEntry>> = {
       "measured is the queue, not the CPU. Over a short time the queue itself holds more than a second's capacity.",
     targets: {},
   },
+  advice: {
+    about:
+      "Requests that come at random (Poisson) and hold a connection for an exponential time: what the size advice says of " +
+      "that load beside what the generator did, and the wait for a connection of a pool of the size advised.",
+    targets: {
+      offeredLoad: { what: "offered load, the farthest off", unit: "of what was done", atMost: 0.2 },
+    },
+  },
   peers: {
     about:
       "Not speed but truth: the queries poolscope is tested with, and two pools, as the official instrumentation counts " +

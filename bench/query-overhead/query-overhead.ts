@@ -25,8 +25,8 @@ interface Extent {
 }
 
 const EXTENT: Record<Effort, Extent> = {
-  full: { generations: 3, rounds: 30, warmUps: 15, share: 1 },
-  quick: { generations: 1, rounds: 30, warmUps: 15, share: 1 },
+  full: { generations: 3, rounds: 20, warmUps: 10, share: 1 },
+  quick: { generations: 1, rounds: 20, warmUps: 10, share: 1 },
   smoke: { generations: 1, rounds: 1, warmUps: 0, share: 0.1 },
 };
 
