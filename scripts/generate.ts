@@ -6,7 +6,7 @@ import { emptyResource } from "@opentelemetry/resources";
 import { AggregationTemporality, DataPointType, type MetricData } from "@opentelemetry/sdk-metrics";
 import { performancePage } from "../bench/harness/page.ts";
 import { savedResults } from "../bench/harness/results.ts";
-import { prometheusText } from "../src/metrics/prometheus.ts";
+import { prometheusText } from "../src/metrics/prometheus-text.ts";
 import {
   ATTR_NAMESPACE,
   ATTR_NOTIFIER,
@@ -86,7 +86,7 @@ function commonAttributes(specs: readonly MetricSpec[]): string[][] {
 
 async function metricRow(spec: MetricSpec): Promise<string[]> {
   const attributes = (spec.attributes ?? []).map((attribute) => `\`${attribute}\``).join(", ");
-  const prometheus = await prometheusName(spec);
+  const prometheus = prometheusName(spec);
   return [
     `\`${spec.name}\``,
     `\`${prometheus}\``,
@@ -98,7 +98,7 @@ async function metricRow(spec: MetricSpec): Promise<string[]> {
 }
 
 /** Asks the code that serves it, rather than knowing the rules a second time. */
-async function prometheusName({ name, kind, unit, description }: MetricSpec): Promise<string> {
+function prometheusName({ name, kind, unit, description }: MetricSpec): string {
   const types = { histogram: DataPointType.HISTOGRAM, gauge: DataPointType.GAUGE };
   const metric = {
     descriptor: { name, description, unit, valueType: ValueType.DOUBLE },
@@ -107,11 +107,15 @@ async function prometheusName({ name, kind, unit, description }: MetricSpec): Pr
     isMonotonic: kind === "counter",
     dataPoints: [],
   } as MetricData;
-  const text = await prometheusText({
+  const text = prometheusText({
     resource: emptyResource(),
     scopeMetrics: [{ scope: { name: METER_NAME }, metrics: [metric] }],
   });
-  const found = [...text.matchAll(/^# TYPE (\S+)/gm)].at(-1)?.[1];
+  const found = [
+    ...Buffer.concat(text)
+      .toString()
+      .matchAll(/^# TYPE (\S+)/gm),
+  ].at(-1)?.[1];
   if (found === undefined) throw new Error(`${name} is not in the Prometheus text`);
   return found;
 }

@@ -5,6 +5,7 @@ import { Deliveries } from "./alerts/deliveries.ts";
 import { rulesFrom } from "./alerts/rules.ts";
 import { Events } from "./events.ts";
 import { type AssessedReading, assess } from "./health/assess.ts";
+import { AssessedHistory } from "./health/assessed-history.ts";
 import type { DatabaseSource } from "./health/database.ts";
 import { Lifecycle } from "./lifecycle.ts";
 import type { Logger } from "./logger.ts";
@@ -20,7 +21,6 @@ import { hookQueries } from "./queries/query-hooks.ts";
 import { QueryNames } from "./queries/query-names.ts";
 import { SlowQueries } from "./queries/slow-queries.ts";
 import { EventLoopDelay } from "./readings/event-loop.ts";
-import { History } from "./readings/history.ts";
 import { MeterReadings } from "./readings/meter-readings.ts";
 import type { PoolReading } from "./readings/pool-reading.ts";
 import { Sampler } from "./readings/sampler.ts";
@@ -47,7 +47,7 @@ export class Engine {
   readonly lifecycle: Lifecycle = new Lifecycle();
   readonly #telemetry: Telemetry;
   readonly meter: MeterReadings;
-  readonly history: History<AssessedReading>;
+  readonly history: AssessedHistory;
   readonly #advisor: SizeAdvisor;
   readonly alerts: AlertEngine;
   readonly #deliveries: Deliveries;
@@ -84,7 +84,7 @@ export class Engine {
       : new OwnTelemetry(this.registry, settings.serviceName, settings.otlp, buckets, logger);
     this.meter = new MeterReadings(this.#telemetry, this.registry, settings.collectTimeoutMillis);
     this.#recovery = new Recovery(this.registry, this.pings, settings.stuckAfterMillis / 1000);
-    this.history = new History(settings.historySize);
+    this.history = new AssessedHistory(settings);
     this.#advisor = new SizeAdvisor(settings.targetWaitMillis);
     this.events = new Events(logger);
     this.#deliveries = new Deliveries(settings.notifiers, logger);
@@ -159,7 +159,7 @@ export class Engine {
     const readings = this.#assess(await this.meter.sample());
     void this.#recovery.look(readings);
     this.#advisor.add(readings);
-    this.history.add(readings);
+    this.history.add(readings, this.#eventLoop.maxSeconds);
     this.alerts.look(readings);
   }
 

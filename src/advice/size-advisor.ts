@@ -1,3 +1,4 @@
+import { getOrCreate } from "../get-or-create.ts";
 import type { PoolReading } from "../readings/pool-reading.ts";
 import { type MeasuredLoad, type SizeAdvice, sizeAdvice } from "./size-advice.ts";
 
@@ -17,14 +18,50 @@ const FEWEST_HOLDS = 200;
 /** Ten minutes at the default interval. What is older says little of the load now. */
 const MARKS_KEPT = 60;
 
+/** The last marks of one pool, oldest first. By column: five lists of numbers take a third of sixty objects. */
+class Marks {
+  readonly #columns: Record<keyof Mark, number[]> = {
+    at: [],
+    requests: [],
+    shed: [],
+    holds: [],
+    holdSeconds: [],
+  };
+
+  get length(): number {
+    return this.#columns.at.length;
+  }
+
+  add(mark: Mark): void {
+    for (const [key, column] of Object.entries(this.#columns)) {
+      column.push(mark[key as keyof Mark]);
+      if (column.length > MARKS_KEPT) column.shift();
+    }
+  }
+
+  /** @param age 1: the last one. Undefined where there is none. */
+  before(age: number): Mark | undefined {
+    const { at, requests, shed, holds, holdSeconds } = this.#columns;
+    const index = at.length - age;
+    if (index < 0 || age < 1) return undefined;
+    const value = (column: readonly number[]) => column[index] as number;
+    return {
+      at: value(at),
+      requests: value(requests),
+      shed: value(shed),
+      holds: value(holds),
+      holdSeconds: value(holdSeconds),
+    };
+  }
+}
+
 /**
  * Follows the load of each pool from sample to sample, and advises on its size. The window reaches back over the last
  * {@link FEWEST_SAMPLES} samples and, where little happens, further, until {@link FEWEST_HOLDS} holds have ended in it.
  */
 export class SizeAdvisor {
   readonly #targetWaitMillis: number;
-  /** Oldest first. */
-  readonly #marks = new Map<string, Mark[]>();
+  readonly #marks = new Map<string, Marks>();
 
   /** @param targetWaitMillis 0: no advice. */
   constructor(targetWaitMillis: number) {
@@ -43,10 +80,8 @@ export class SizeAdvisor {
     const present = new Set(round.map(({ pool }) => pool));
     for (const pool of this.#marks.keys()) if (!present.has(pool)) this.#marks.delete(pool);
     for (const reading of round) {
-      const marks = this.#marks.get(reading.pool) ?? [];
-      marks.push(mark(reading, marks.at(-1)));
-      if (marks.length > MARKS_KEPT) marks.shift();
-      this.#marks.set(reading.pool, marks);
+      const marks = getOrCreate(this.#marks, reading.pool, () => new Marks());
+      marks.add(mark(reading, marks.before(1)));
     }
   }
 
@@ -56,10 +91,11 @@ export class SizeAdvisor {
   }
 
   #measure(reading: PoolReading): MeasuredLoad | undefined {
-    const marks = this.#marks.get(reading.pool) ?? [];
-    const now = mark(reading, marks.at(-1));
+    const marks = this.#marks.get(reading.pool);
+    if (!marks) return undefined;
+    const now = mark(reading, marks.before(1));
     for (let samples = FEWEST_SAMPLES; samples <= marks.length; samples++) {
-      const then = marks[marks.length - samples] as Mark;
+      const then = marks.before(samples) as Mark;
       const holds = now.holds - then.holds;
       if (holds < FEWEST_HOLDS) continue;
       const windowSeconds = (now.at - then.at) / 1000;

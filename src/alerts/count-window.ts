@@ -1,5 +1,5 @@
 /** Parts a window is kept in: what is remembered does not grow with the number of samples. */
-const PARTS = 60;
+const PARTS = 20;
 
 interface Point {
   readonly at: number;

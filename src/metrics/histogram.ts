@@ -4,13 +4,16 @@ export interface Recorder {
 }
 
 /**
- * An explicit-bucket histogram in one typed array. Recording is a short scan and three additions: no allocation, no
- * attributes, no SDK (whose `record` sorts and stringifies attributes every time).
+ * An explicit-bucket histogram in one array of plain numbers. Recording is a short scan and three additions: no
+ * allocation, no attributes, no SDK (whose `record` sorts and stringifies attributes every time).
  */
 export class BucketHistogram implements Recorder {
   readonly boundaries: readonly number[];
-  /** One more than boundaries: the last counts what is above them all. Doubles: they count to 2^53. */
-  readonly counts: Float64Array;
+  /**
+   * One more than boundaries: the last counts what is above them all. Small integers until they need to be doubles. A
+   * Float64Array records as fast, but takes 200 bytes more, and copying it ten times as long.
+   */
+  readonly counts: number[];
   count = 0;
   sum = 0;
   min: number = Number.POSITIVE_INFINITY;
@@ -18,7 +21,7 @@ export class BucketHistogram implements Recorder {
 
   constructor(boundaries: readonly number[]) {
     this.boundaries = boundaries;
-    this.counts = new Float64Array(boundaries.length + 1);
+    this.counts = Array.from({ length: boundaries.length + 1 }, () => 0);
   }
 
   record(seconds: number): void {

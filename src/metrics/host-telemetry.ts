@@ -52,10 +52,6 @@ export class HostTelemetry implements Telemetry {
     }
   }
 
-  get observations(): number {
-    return this.#instruments.observations;
-  }
-
   state(pool: WatchedPool): PoolState | undefined {
     return this.#instruments.states.get(pool);
   }
@@ -87,15 +83,15 @@ export class HostTelemetry implements Telemetry {
     this.#scopeInstruments = new ScopeInstruments(this.#meter, notifiers);
   }
 
+  /** Errors may come from callbacks of the application. Ours are fresh when our callback ran to its end. */
   async collect(timeoutMillis: number): Promise<CollectionResult> {
+    const before = this.#instruments.observations;
     const result = (await this.#reader.collect({ timeoutMillis })) as CollectionResult;
     this.#doubleCounting.look(result.resourceMetrics);
+    if (this.#instruments.observations === before) {
+      throw result.errors[0] ?? new Error("the collection was not complete");
+    }
     return result;
-  }
-
-  /** Errors may come from callbacks of the application. Ours are fresh when our callback ran to its end. */
-  isFresh(_result: CollectionResult, observationsBefore: number): boolean {
-    return this.observations > observationsBefore;
   }
 
   /** The instruments are the application's provider's: when they throw, its queries must not. */

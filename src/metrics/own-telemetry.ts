@@ -10,7 +10,6 @@ import {
 import {
   AggregationTemporality,
   type CollectionResult,
-  InstrumentType,
   MeterProvider,
   MetricReader,
 } from "@opentelemetry/sdk-metrics";
@@ -19,11 +18,10 @@ import { VERSION } from "../version.ts";
 import type { PoolState } from "../watch/pool-state.ts";
 import type { PoolRegistry } from "../watch/registry.ts";
 import type { WatchedPool } from "../watch/watched-pool.ts";
-import { PoolInstruments } from "./instruments.ts";
 import { otlpReader } from "./otlp.ts";
 import type { OtlpSettings } from "./otlp-settings.ts";
 import { PoolHistograms } from "./pool-histograms.ts";
-import { HistogramProducer } from "./producer.ts";
+import { PoolProducer } from "./producer.ts";
 import { type DeliveryCounts, ScopeInstruments } from "./scope-instruments.ts";
 import { METER_NAME } from "./semconv.ts";
 import type { Telemetry } from "./telemetry.ts";
@@ -41,7 +39,7 @@ class PullReader extends MetricReader {
 export class OwnTelemetry implements Telemetry {
   readonly #provider: MeterProvider;
   readonly #reader: MetricReader;
-  readonly #instruments: PoolInstruments;
+  readonly #producer: PoolProducer;
   readonly #queryBuckets: readonly number[] | undefined;
 
   constructor(
@@ -52,27 +50,22 @@ export class OwnTelemetry implements Telemetry {
     logger: Logger,
   ) {
     this.#queryBuckets = queryBuckets;
-    const cumulative = () => AggregationTemporality.CUMULATIVE;
-    this.#reader = new PullReader({ metricProducers: [new HistogramProducer(registry, cumulative)] });
+    this.#producer = new PoolProducer(registry, () => AggregationTemporality.CUMULATIVE);
+    this.#reader = new PullReader({ metricProducers: [this.#producer] });
     const readers = [this.#reader];
     if (otlp) {
-      // The producer is asked for at collections only, when the reader it goes into exists.
-      const producer: HistogramProducer = new HistogramProducer(registry, () =>
-        push.selectAggregationTemporality(InstrumentType.HISTOGRAM),
+      // The producer asks at collections only, when the reader it goes into exists.
+      const producer: PoolProducer = new PoolProducer(registry, (type) =>
+        push.selectAggregationTemporality(type),
       );
       const push = otlpReader(otlp, producer, logger);
       readers.push(push);
     }
     this.#provider = new MeterProvider({ resource: ownResource(serviceName), readers });
-    this.#instruments = new PoolInstruments(this.#provider.getMeter(METER_NAME, VERSION), registry);
-  }
-
-  get observations(): number {
-    return this.#instruments.observations;
   }
 
   state(pool: WatchedPool): PoolState | undefined {
-    return this.#instruments.states.get(pool);
+    return this.#producer.states.get(pool);
   }
 
   recorders(attributes: Attributes): PoolHistograms {
@@ -83,12 +76,10 @@ export class OwnTelemetry implements Telemetry {
     new ScopeInstruments(this.#provider.getMeter(METER_NAME, VERSION), notifiers);
   }
 
-  collect(timeoutMillis: number): Promise<CollectionResult> {
-    return this.#reader.collect({ timeoutMillis });
-  }
-
-  isFresh(result: CollectionResult): boolean {
-    return result.errors.length === 0;
+  async collect(timeoutMillis: number): Promise<CollectionResult> {
+    const result = await this.#reader.collect({ timeoutMillis });
+    if (result.errors.length > 0) throw result.errors[0];
+    return result;
   }
 
   shutdown(timeoutMillis: number): Promise<void> {

@@ -1,6 +1,7 @@
 import type { Attributes } from "@opentelemetry/api";
 import type { PoolRecorders } from "../watch/watch-tools.ts";
 import { BucketHistogram, type Recorder } from "./histogram.ts";
+import { withLabels } from "./pool-numbers.ts";
 import { type HistogramName, METRICS, QUERY_TIMES } from "./semconv.ts";
 
 /** One series: a histogram and its labels. */
@@ -10,7 +11,7 @@ export interface HistogramSeries {
   readonly histogram: BucketHistogram;
 }
 
-/** The histograms of one pool in typed arrays, see {@link BucketHistogram}. */
+/** The histograms of one pool in plain numbers, see {@link BucketHistogram}. */
 export class PoolHistograms implements PoolRecorders {
   readonly series: HistogramSeries[] = [];
   readonly wait: Recorder;
@@ -33,7 +34,7 @@ export class PoolHistograms implements PoolRecorders {
   make(metric: HistogramName, labels: Attributes): Recorder {
     const boundaries = QUERY_TIMES.includes(metric) ? this.#queryBuckets : METRICS[metric].boundaries;
     const histogram = new BucketHistogram(boundaries);
-    this.series.push({ metric, attributes: { ...this.#attributes, ...labels }, histogram });
+    this.series.push({ metric, attributes: withLabels(this.#attributes, labels), histogram });
     return histogram;
   }
 }

@@ -11,14 +11,13 @@ export interface Telemetry {
   recorders(attributes: Attributes): PoolRecorders;
   /** Exports what became of the messages about alerts. */
   observeNotifiers(notifiers: readonly DeliveryCounts[]): void;
-  /** One collection by the reader that readings, health and the Prometheus text are made from. */
+  /**
+   * One collection by the reader that readings, health and the Prometheus text are made from. Rejects when poolscope's
+   * part of it is not complete and fresh: the SDK repeats old values after an error.
+   */
   collect(timeoutMillis: number): Promise<CollectionResult>;
-  /** Whether poolscope's own observations in `result` are fresh. The SDK repeats old values after an error. */
-  isFresh(result: CollectionResult, observationsBefore: number): boolean;
   /** What the collection saw a pool doing: what a reading tells beyond numbers. */
   state(pool: WatchedPool): PoolState | undefined;
-  /** Complete observations so far, see {@link isFresh}. */
-  readonly observations: number;
   /** Sends what is still to be sent and ends what poolscope began. */
   shutdown(timeoutMillis: number): Promise<void>;
 }

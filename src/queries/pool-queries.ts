@@ -38,7 +38,7 @@ export interface QueryReports {
 
 const now = performance.now.bind(performance);
 
-/** The queries of one pool, in plain numbers and typed arrays. */
+/** The queries of one pool, in plain numbers. */
 export class PoolQueries implements QueryObserver {
   /** How many took longer than `slowQueryMillis`. */
   slow = 0;

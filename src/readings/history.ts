@@ -1,31 +1,32 @@
+import { getOrCreate } from "../get-or-create.ts";
+import { SampleLog } from "./sample-log.ts";
+import { SampleShape } from "./sample-shape.ts";
+
 /** The last samples of each pool, oldest first. */
-export class History<T extends { readonly pool: string }> {
+export class History<T extends object> {
   readonly #size: number;
-  readonly #samples = new Map<string, T[]>();
+  readonly #shape = new SampleShape<T>();
+  readonly #logs = new Map<string, SampleLog<T>>();
 
   constructor(size: number) {
     this.#size = size;
   }
 
-  /** Takes the samples of one round. Pools that are not in it are not watched any more: theirs are dropped. */
-  add(round: readonly T[]): void {
-    const present = new Set(round.map(({ pool }) => pool));
-    for (const pool of this.#samples.keys()) if (!present.has(pool)) this.#samples.delete(pool);
-    for (const sample of round) {
-      const samples = this.#samples.get(sample.pool) ?? [];
-      samples.push(sample);
-      if (samples.length > this.#size) samples.shift();
-      this.#samples.set(sample.pool, samples);
+  /** Takes the samples of one round, by pool. Pools that are not in it are not watched any more: theirs are dropped. */
+  add(round: ReadonlyMap<string, T>): void {
+    for (const pool of this.#logs.keys()) if (!round.has(pool)) this.#logs.delete(pool);
+    for (const [pool, sample] of round) {
+      getOrCreate(this.#logs, pool, () => new SampleLog(this.#shape, this.#size)).add(sample);
     }
   }
 
   /** A new pool of an old name has no past. */
   forget(pool: string): void {
-    this.#samples.delete(pool);
+    this.#logs.delete(pool);
   }
 
   /** The youngest `limit` samples, oldest first; none for a pool that was never sampled. */
   last(pool: string, limit: number): T[] {
-    return (this.#samples.get(pool) ?? []).slice(-limit);
+    return this.#logs.get(pool)?.last(limit) ?? [];
   }
 }

@@ -1,6 +1,5 @@
 import type { Attributes } from "@opentelemetry/api";
 import { DataPointType, type ResourceMetrics } from "@opentelemetry/sdk-metrics";
-import { getOrCreate } from "../get-or-create.ts";
 import { ATTR_POOL_NAME, METER_NAME, type MetricSpec } from "../metrics/semconv.ts";
 import { addBuckets, type Buckets, NO_BUCKETS } from "./distribution.ts";
 
@@ -9,28 +8,37 @@ interface Point {
   readonly value: unknown;
 }
 
+/** A series of one pool and metric, and the others. A list of its own for each metric would be mostly room for more. */
+interface Link extends Point {
+  next: Link | undefined;
+}
+
 /** What one collection says, found by pool and metric. */
 export class MetricPoints {
-  /** Pool name → metric name → points. */
-  readonly #points = new Map<unknown, Map<string, Point[]>>();
+  /** Pool name → metric name → first series. */
+  readonly #points = new Map<unknown, Map<string, Link>>();
 
   constructor({ scopeMetrics }: ResourceMetrics) {
     for (const { scope, metrics } of scopeMetrics) {
       if (scope.name !== METER_NAME) continue;
       for (const { descriptor, dataPointType, dataPoints } of metrics) {
         if (dataPointType === DataPointType.EXPONENTIAL_HISTOGRAM) continue;
-        for (const point of dataPoints as readonly Point[]) this.#add(descriptor.name, point);
+        // From the last: the first series comes first in its chain.
+        for (let index = dataPoints.length - 1; index >= 0; index--) {
+          this.#add(descriptor.name, dataPoints[index] as Point);
+        }
       }
     }
   }
 
-  #add(metric: string, point: Point): void {
-    const metrics = getOrCreate(
-      this.#points,
-      point.attributes[ATTR_POOL_NAME],
-      () => new Map<string, Point[]>(),
-    );
-    getOrCreate(metrics, metric, () => []).push(point);
+  #add(metric: string, { attributes, value }: Point): void {
+    const pool = attributes[ATTR_POOL_NAME];
+    let metrics = this.#points.get(pool);
+    if (!metrics) {
+      metrics = new Map();
+      this.#points.set(pool, metrics);
+    }
+    metrics.set(metric, { attributes, value, next: metrics.get(metric) });
   }
 
   has(pool: string): boolean {
@@ -38,26 +46,36 @@ export class MetricPoints {
   }
 
   /** The value of a series: the one whose attribute `key` is `value`, or the only one. */
-  value(pool: string, { name }: MetricSpec, key?: string, value?: string): number {
-    const points = this.#points.get(pool)?.get(name) ?? [];
-    const point = key === undefined ? points[0] : points.find(({ attributes }) => attributes[key] === value);
+  value(pool: string, metric: MetricSpec, key?: string, value?: string): number {
+    let point = this.#first(pool, metric);
+    while (point && key !== undefined && point.attributes[key] !== value) point = point.next;
     return typeof point?.value === "number" ? point.value : 0;
   }
 
   /** All series of a metric, by the value of one attribute. */
-  byAttribute(pool: string, { name }: MetricSpec, key: string): [string, number][] {
-    const points = this.#points.get(pool)?.get(name) ?? [];
-    return points.map(({ attributes, value }) => [String(attributes[key]), Number(value)]);
+  byAttribute(pool: string, metric: MetricSpec, key: string): [string, number][] {
+    const values: [string, number][] = [];
+    for (let point = this.#first(pool, metric); point; point = point.next) {
+      values.push([String(point.attributes[key]), Number(point.value)]);
+    }
+    return values;
   }
 
-  hasMetric(pool: string, { name }: MetricSpec): boolean {
-    return this.#points.get(pool)?.has(name) === true;
+  hasMetric(pool: string, metric: MetricSpec): boolean {
+    return this.#first(pool, metric) !== undefined;
   }
 
   /** All series of a histogram together. */
-  buckets(pool: string, { name }: MetricSpec): Buckets {
-    const points = this.#points.get(pool)?.get(name) ?? [];
-    return points.map(bucketsOf).reduce(addBuckets, NO_BUCKETS);
+  buckets(pool: string, metric: MetricSpec): Buckets {
+    let together = NO_BUCKETS;
+    for (let point = this.#first(pool, metric); point; point = point.next) {
+      together = addBuckets(together, bucketsOf(point));
+    }
+    return together;
+  }
+
+  #first(pool: string, { name }: MetricSpec): Link | undefined {
+    return this.#points.get(pool)?.get(name);
   }
 }
 

@@ -69,7 +69,10 @@ export interface PoolReading {
   readonly utilization: number;
   /** 0 when nobody waits. */
   readonly oldestWaitSeconds: number;
-  /** How long each queued caller has been waiting, oldest first; the oldest hundred at most. */
+  /**
+   * How long each queued caller has been waiting, oldest first; the oldest hundred at most. Empty in samples of the
+   * history.
+   */
   readonly waiterAgesSeconds: readonly number[];
   /** How long callers have been kept waiting while nothing was handed out or returned. */
   readonly stalledSeconds: number;

@@ -12,7 +12,7 @@ export class Dials {
   readonly #underWay = new Map<PgClient, number | undefined>();
   #lastFailure: { readonly type: string; readonly at: number } | undefined;
   /** The first failure with no connection handed out since. */
-  #failingSince = Number.POSITIVE_INFINITY;
+  #failingSince: number | undefined;
   /** Errors counted already, so that the caller who is given one does not count it again. */
   readonly #counted = new WeakSet<object>();
 
@@ -63,7 +63,7 @@ export class Dials {
    * its beginning. 0 while they can, or nobody tried.
    */
   failingSeconds(lastHandedOutAt: number, at: number): number {
-    let since = this.#failingSince > lastHandedOutAt ? this.#failingSince : at;
+    let since = this.#hasFailedSince(lastHandedOutAt) ?? at;
     if (this.count() > 0) {
       for (const begun of this.#underWay.values()) {
         if (begun !== undefined && begun > lastHandedOutAt && begun < since) since = begun;
@@ -81,7 +81,12 @@ export class Dials {
   /** They are counted, but matter no more. */
   forgetFailures(): void {
     this.#lastFailure = undefined;
-    this.#failingSince = Number.POSITIVE_INFINITY;
+    this.#failingSince = undefined;
+  }
+
+  #hasFailedSince(lastHandedOutAt: number): number | undefined {
+    const since = this.#failingSince;
+    return since !== undefined && since >= lastHandedOutAt ? since : undefined;
   }
 
   #end(client: PgClient): number | undefined {
@@ -93,9 +98,7 @@ export class Dials {
   failed(client: PgClient, error: unknown, lastHandedOutAt: number): void {
     const since = this.#end(client);
     const at = performance.now();
-    if (this.#failingSince === Number.POSITIVE_INFINITY || this.#failingSince < lastHandedOutAt) {
-      this.#failingSince = at;
-    }
+    this.#failingSince = this.#hasFailedSince(lastHandedOutAt) ?? at;
     this.#count(this.#isTimeout(error, since) ? DIAL_TIMEOUT : dialErrorType(error));
     if (typeof error === "object" && error !== null) this.#counted.add(error);
   }

@@ -41,26 +41,36 @@ export class PoolRegistry {
 }
 
 /**
- * The pools one reader of metrics still owes something: those under watch, and those that are over but whose last
- * numbers it has not told yet. So nothing counted before the end is lost, and nothing is told for ever after it.
+ * For how long the last numbers of a pool that is over are told: a scrape every minute by two servers, or an export that
+ * fails at first, does not miss them.
+ */
+const LAST_WORD_MILLIS = 5 * 60_000;
+
+/**
+ * The pools one reader of metrics still owes something: those under watch, and those that are over but not for long. So
+ * nothing counted before the end is lost, and nothing is told for ever after it.
  */
 export class Tracked {
-  readonly #pools = new Set<WatchedPool>();
+  /** When it was seen that a pool is over. */
+  readonly #pools = new Map<WatchedPool, number | undefined>();
 
   constructor(registry: PoolRegistry) {
-    for (const pool of registry.all()) this.#pools.add(pool);
-    registry.onAdd((pool) => this.#pools.add(pool));
+    for (const pool of registry.all()) this.#pools.set(pool, undefined);
+    registry.onAdd((pool) => this.#pools.set(pool, undefined));
   }
 
-  /** Each pool once. A pool that is over is given with `last` set and then forgotten. */
-  *visit(): Generator<{ pool: WatchedPool; last: boolean }> {
+  /** Each pool once, those that are over as such. */
+  *visit(): Generator<{ pool: WatchedPool; isOver: boolean }> {
     const names = new Set<string>();
-    for (const pool of this.#pools) if (!pool.isOver) names.add(pool.name);
-    for (const pool of this.#pools) {
-      const last = pool.isOver;
-      if (last) this.#pools.delete(pool);
+    for (const pool of this.#pools.keys()) if (!pool.isOver) names.add(pool.name);
+    const at = performance.now();
+    for (const [pool, overSince] of this.#pools) {
+      const { isOver } = pool;
+      if (isOver && overSince === undefined) this.#pools.set(pool, at);
       // A successor of the same name speaks for both: one series can have only one value.
-      if (!last || !names.has(pool.name)) yield { pool, last };
+      const isDone = isOver && (names.has(pool.name) || at - (overSince ?? at) > LAST_WORD_MILLIS);
+      if (isDone) this.#pools.delete(pool);
+      else yield { pool, isOver };
     }
   }
 }

@@ -1,6 +1,6 @@
 import { type IncomingMessage, ServerResponse } from "node:http";
 import { MeterProvider, MetricReader } from "@opentelemetry/sdk-metrics";
-import { expect, test } from "vitest";
+import { expect, test, vi } from "vitest";
 import { METRICS } from "../../src/metrics/semconv.ts";
 import { call, scrape } from "../support/exported.ts";
 import { makePool, makeScope } from "../support/pools.ts";
@@ -62,24 +62,44 @@ test("with nothing watched the text is valid and empty of pools", async () => {
   expect(exported.text).not.toContain("db_client");
 });
 
-test("a pool that was unwatched reads zero once and counts keep their last value", async () => {
+test("what a pool has counted is told for five minutes after its end, however often somebody looks", async () => {
+  vi.useFakeTimers({ toFake: ["performance"] });
+  try {
+    const scope = makeScope();
+    const pool = makePool({ max: 3 });
+    const watch = scope.watch(pool, { name: "orders" });
+    const client = await pool.connect();
+    watch.unwatch();
+    client.release();
+    const expectLastNumbers = async () => {
+      const exported = await scrape(scope);
+      const value = (name: string) => exported.value("orders", name);
+      expect(value("db_client_connection_count")).toBe(0);
+      expect(value("db_client_connection_limit")).toBe(0);
+      expect(value("poolscope_pool_checkouts_total")).toBe(1);
+      expect(value("poolscope_pool_closes_total")).toBe(0);
+      expect(value("db_client_connection_wait_time_seconds_count")).toBe(1);
+      expect(await scope.readings()).toEqual([]);
+    };
+    await expectLastNumbers();
+    vi.advanceTimersByTime(5 * 60_000);
+    await expectLastNumbers();
+    vi.advanceTimersByTime(1);
+    const { text } = await scrape(scope);
+    expect(text).not.toContain("orders");
+  } finally {
+    vi.useRealTimers();
+  }
+});
+
+test("three hundred pools are exported whole: the SDK's limit of 2,000 series for a metric is not ours", async () => {
   const scope = makeScope();
-  const pool = makePool({ max: 3 });
-  const watch = scope.watch(pool, { name: "orders" });
-  const client = await pool.connect();
-  watch.unwatch();
+  const names = Array.from({ length: 300 }, (_, index) => `pool-${index}`);
+  for (const name of names) scope.watch(makePool(), { name });
   const exported = await scrape(scope);
-  const value = (name: string) => exported.value("orders", name);
-  expect(value("db_client_connection_count")).toBe(0);
-  expect(value("db_client_connection_limit")).toBe(0);
-  expect(value("poolscope_pool_checkouts_total")).toBe(1);
-  expect(value("poolscope_pool_closes_total")).toBe(0);
-  expect(value("db_client_connection_wait_time_seconds_count")).toBe(1);
-  // The typed-array histograms were told a last time and are gone; no stale number of the state comes back either.
-  const later = await scrape(scope);
-  expect(later.value("orders", "db_client_connection_wait_time_seconds_count")).toBeUndefined();
-  expect(later.value("orders", "db_client_connection_count")).toBe(0);
-  client.release();
+  const closes = exported.all.filter(({ name }) => name === "poolscope_pool_closes_total");
+  expect(closes).toHaveLength(names.length * 12);
+  expect(exported.text).not.toContain("otel_metric_overflow");
 });
 
 test("a name taken over by a new pool tells the new pool's numbers, once", async () => {

@@ -114,16 +114,19 @@ test("numbers stay when recycling stops, and go on when it begins again", async 
   expect((await exported()).value("orders", "poolscope_pool_pings_total")).toBe(2);
 });
 
-test("a pool that is not recycled has no pings", async () => {
-  const pool = makePool();
-  const scope = makeScope();
-  scope.watch(pool, { name: "orders" });
-  const { scrape } = await import("../support/exported.ts");
-  const metrics = await scrape(scope);
-  for (const name of ["pings", "ping_failures", "rejected"]) {
-    expect(metrics.value("orders", `poolscope_pool_${name}_total`)).toBe(0);
-  }
-});
+test.each(["poolscope", "off"] as const)(
+  "a pool that is not recycled has no pings, queries: %s",
+  async (queries) => {
+    const pool = makePool();
+    const scope = makeScope({ queries });
+    scope.watch(pool, { name: "orders" });
+    const { scrape } = await import("../support/exported.ts");
+    const metrics = await scrape(scope);
+    for (const name of ["pings", "ping_failures", "rejected"]) {
+      expect(metrics.value("orders", `poolscope_pool_${name}_total`)).toBe(0);
+    }
+  },
+);
 
 test("a mistake of ours is logged once, and the checkout goes on", async () => {
   const logger = { debug: vi.fn(), info: vi.fn(), warn: vi.fn(), error: vi.fn() };

@@ -1,0 +1,139 @@
+import type { Attributes } from "@opentelemetry/api";
+import { DataPointType, type MetricData, type ResourceMetrics } from "@opentelemetry/sdk-metrics";
+import { METER_NAME } from "./semconv.ts";
+
+/**
+ * Poolscope's metrics in the text exposition format, under the names the Collector gives them, so that one dashboard
+ * serves both ways: https://opentelemetry.io/docs/specs/otel/compatibility/prometheus_and_openmetrics/
+ *
+ * Line for line what `PrometheusSerializer` of OpenTelemetry writes (a test compares them) in a ninth of its time: a
+ * pool has some 200 lines, and that one puts the labels of each together anew.
+ */
+export function prometheusText({ resource, scopeMetrics }: ResourceMetrics): Buffer[] {
+  const text = new Text();
+  const labels = labelsOf(resource.attributes);
+  text.add(`# HELP target_info Target metadata\n# TYPE target_info gauge\ntarget_info${braced(labels)} 1\n`);
+  const metrics = scopeMetrics.flatMap(({ scope, metrics }) => (scope.name === METER_NAME ? metrics : []));
+  for (const metric of metrics) addMetric(text, metric);
+  if (metrics.length === 0) text.add("# no registered metrics");
+  return text.end();
+}
+
+/** Grows by lines. Made to bytes bit by bit: what lives for long is work for the garbage collector. */
+class Text {
+  readonly #chunks: Buffer[] = [];
+  #lines = "";
+
+  add(lines: string): void {
+    this.#lines += lines;
+    if (this.#lines.length > CHUNK) this.#cut();
+  }
+
+  end(): Buffer[] {
+    this.#cut();
+    return this.#chunks;
+  }
+
+  #cut(): void {
+    this.#chunks.push(Buffer.from(this.#lines));
+    this.#lines = "";
+  }
+}
+
+const CHUNK = 2 ** 14;
+
+function addMetric(text: Text, metric: MetricData): void {
+  const name = prometheusName(metric);
+  switch (metric.dataPointType) {
+    case DataPointType.SUM:
+      if (metric.isMonotonic) addNumbers(text, `${name}_total`, "counter", metric);
+      else addNumbers(text, name, "gauge", metric);
+      break;
+    case DataPointType.GAUGE:
+      addNumbers(text, name, "gauge", metric);
+      break;
+    case DataPointType.HISTOGRAM:
+      addHistograms(text, name, metric);
+      break;
+    default:
+    // Exponential histograms, which only a view of the application's makes, have no form in this format.
+  }
+}
+
+function head(name: string, type: string, { descriptor }: MetricData): string {
+  return `# HELP ${name} ${escapeText(descriptor.description)}\n# TYPE ${name} ${type}\n`;
+}
+
+type Numbers = Extract<
+  MetricData,
+  { dataPointType: DataPointType.SUM } | { dataPointType: DataPointType.GAUGE }
+>;
+type Histograms = Extract<MetricData, { dataPointType: DataPointType.HISTOGRAM }>;
+
+function addNumbers(text: Text, name: string, type: string, metric: Numbers): void {
+  text.add(head(name, type, metric));
+  for (const { attributes, value } of metric.dataPoints) {
+    text.add(`${name}${braced(cachedLabels(attributes))} ${numberText(value)}\n`);
+  }
+}
+
+function addHistograms(text: Text, name: string, metric: Histograms): void {
+  text.add(head(name, "histogram", metric));
+  for (const { attributes, value } of metric.dataPoints) {
+    const { buckets, count, sum } = value;
+    const labels = cachedLabels(attributes);
+    text.add(`${name}_count${braced(labels)} ${count}\n`);
+    if (sum !== undefined) text.add(`${name}_sum${braced(labels)} ${numberText(sum)}\n`);
+    const open = `${name}_bucket{${labels}${labels && ","}le="`;
+    let below = 0;
+    for (let bucket = 0; bucket < buckets.counts.length; bucket++) {
+      below += buckets.counts[bucket] as number;
+      text.add(`${open}${buckets.boundaries[bucket] ?? "+Inf"}"} ${below}\n`);
+    }
+  }
+}
+
+function prometheusName({ descriptor: { name, unit } }: MetricData): string {
+  const suffix = unit === "s" ? "_seconds" : unit === "1" ? "_ratio" : "";
+  return legalName(name) + suffix;
+}
+
+function legalName(name: string): string {
+  return name.replace(/[^a-z0-9_]/gi, "_").replace(/_{2,}/g, "_");
+}
+
+/** The attributes of a series are the same object at every collection. */
+const labelsByAttributes = new WeakMap<Attributes, string>();
+
+function cachedLabels(attributes: Attributes): string {
+  let labels = labelsByAttributes.get(attributes);
+  if (labels === undefined) {
+    labels = labelsOf(attributes);
+    labelsByAttributes.set(attributes, labels);
+  }
+  return labels;
+}
+
+function labelsOf(attributes: Attributes): string {
+  return Object.entries(attributes)
+    .map(([key, value]) => `${legalName(key)}="${escapeLabel(value)}"`)
+    .join(",");
+}
+
+function braced(labels: string): string {
+  return labels && `{${labels}}`;
+}
+
+function escapeLabel(value: unknown): string {
+  const text = typeof value === "string" ? value : value === undefined ? "" : JSON.stringify(value);
+  return escapeText(text).replaceAll('"', '\\"');
+}
+
+function escapeText(text: string): string {
+  return text.replaceAll("\\", "\\\\").replaceAll("\n", "\\n");
+}
+
+function numberText(value: number): string {
+  if (value === Number.POSITIVE_INFINITY) return "+Inf";
+  return value === Number.NEGATIVE_INFINITY ? "-Inf" : String(value);
+}
