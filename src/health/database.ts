@@ -1,5 +1,6 @@
 import type { SizeAdvice } from "../advice/size-advice.ts";
 import type { Alert } from "../alerts/alert.ts";
+import { getOrCreate } from "../get-or-create.ts";
 import type { SlowQueryGroup } from "../queries/slow-groups.ts";
 import type { DistributionSummary } from "../readings/pool-reading.ts";
 import { type AssessedReading, type PoolStatus, worst } from "./assess.ts";
@@ -123,11 +124,14 @@ export interface UnknownHealth {
   readonly pools: readonly [];
 }
 
+/** Of one look at the pools, by what is to be shown: probes that share the look share the page. */
+const pages = new WeakMap<readonly AssessedReading[], Map<string, DatabaseHealth>>();
+
 export async function databaseHealth(
   source: DatabaseSource,
-  { historyLimit, showsDetails }: HealthView,
+  view: HealthView,
 ): Promise<DatabaseHealth | UnknownHealth> {
-  let readings: AssessedReading[];
+  let readings: readonly AssessedReading[];
   try {
     readings = await source.read();
   } catch {
@@ -135,6 +139,15 @@ export async function databaseHealth(
     return unknownHealth("the pools could not be read; see the log");
   }
   if (readings.length === 0) return unknownHealth("no pool is watched: call scope.watch(pool)");
+  const made = getOrCreate(pages, readings, () => new Map());
+  return getOrCreate(made, `${view.historyLimit} ${view.showsDetails}`, () => page(source, readings, view));
+}
+
+function page(
+  source: DatabaseSource,
+  readings: readonly AssessedReading[],
+  { historyLimit, showsDetails }: HealthView,
+): DatabaseHealth {
   const samples = readings.map(({ pool }) => source.history(pool, historyLimit));
   const pools = readings.map((reading, index) => ({
     ...poolHealth(reading, samples[index] ?? [], source.alerts(reading.pool)),

@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import Negotiator from "negotiator";
+import { getOrCreate } from "../get-or-create.ts";
 import { type HealthReport, healthJson } from "./health-json.ts";
 
 const JSON_TYPE = "application/json";
@@ -27,6 +28,9 @@ export function sendError(
   send(request, response, code, { error }, `${JSON_TYPE}; charset=utf-8`);
 }
 
+/** Of bodies that many probes share. */
+const texts = new WeakMap<object, Buffer>();
+
 function send(
   request: IncomingMessage,
   response: ServerResponse,
@@ -34,10 +38,10 @@ function send(
   body: object,
   type: string,
 ): void {
-  const text = `${JSON.stringify(body)}\n`;
+  const text = getOrCreate(texts, body, () => Buffer.from(`${JSON.stringify(body)}\n`));
   response.statusCode = code;
   response.setHeader("Content-Type", type);
   response.setHeader("Cache-Control", "no-store");
-  response.setHeader("Content-Length", Buffer.byteLength(text));
+  response.setHeader("Content-Length", text.length);
   response.end(request.method === "HEAD" ? undefined : text);
 }

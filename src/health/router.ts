@@ -62,7 +62,7 @@ async function answer(
   request: Request,
   response: Response,
 ): Promise<void> {
-  const query = new URLSearchParams(request.url.split("?", 2)[1] ?? "");
+  const query = new URLSearchParams(request.url.split("?", 2)[1]);
   const historyLimit = limitOf(query);
   if (historyLimit === undefined) {
     return sendError(request, response, 400, `limit must be one whole number from 1 to ${MAX_HISTORY}`);
