@@ -12,7 +12,7 @@ import { leaveCoreToWorkers } from "./harness/cores.ts";
 import { thisMachine } from "./harness/machine.ts";
 import { performancePage } from "./harness/page.ts";
 import { machineLines, type TextTable, targetTable, textTable } from "./harness/report.ts";
-import { type Result, savedResults, saveResults } from "./harness/results.ts";
+import { type Results, savedResults, saveResults } from "./harness/results.ts";
 
 const { values: flags, positionals } = parseArgs({
   allowPositionals: true,
@@ -36,7 +36,6 @@ const machine = thisMachine();
 const date = new Date().toISOString().slice(0, 16).replace("T", " ");
 console.log([`${date} UTC`, ...machineLines(machine)].join("\n"));
 
-const results: Record<string, Result> = {};
 for (const [name, bench] of Object.entries(BENCHES)) {
   if (positionals.length > 0 && !positionals.includes(name)) continue;
   const findings = await bench({
@@ -45,12 +44,14 @@ for (const [name, bench] of Object.entries(BENCHES)) {
     progress: (what) => console.error(`  ${name}: ${what}`),
   });
   print(name, findings);
-  results[name] = { date, machine, ...findings };
+  if (flags.save) await save({ [name]: { date, machine, ...findings } });
 }
-if (flags.save) {
+
+/** At once: the benches that follow take long. */
+async function save(results: Results): Promise<void> {
   await saveResults(results);
   await writeFile(new URL("../docs/performance.md", import.meta.url), performancePage(await savedResults()));
-  console.log("wrote bench/results.json and docs/performance.md");
+  console.log("\n  saved in bench/results.json and docs/performance.md");
 }
 
 function print(name: string, findings: Findings): void {
