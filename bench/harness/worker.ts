@@ -11,6 +11,8 @@ const task = await start(JSON.parse(argument));
 process.on("message", (request: Request) => {
   answer(request).then(reply, (error: Error) => reply({ kind: "failed", reason: String(error.stack) }));
 });
+// The one that asks is gone: nobody waits for more.
+process.on("disconnect", () => process.exit());
 reply({ kind: "ready" });
 
 async function answer(request: Request): Promise<Reply> {

@@ -2,7 +2,7 @@ import autocannon from "autocannon";
 import type { Bench, Effort, Situation } from "../harness/bench.ts";
 import { Comparison, type Pair, takeTurns } from "../harness/pairs.ts";
 import { withTeam } from "../harness/team.ts";
-import type { Argument } from "./worker.ts";
+import type { Argument, Standing } from "./worker.ts";
 
 interface Extent {
   readonly rounds: number;
@@ -21,20 +21,29 @@ const MODULE = new URL("./worker.ts", import.meta.url);
 interface Sample {
   readonly requestsPerSecond: number;
   readonly p99Millis: number;
+  readonly cpuMicros: number;
 }
 
 export const health: Bench = async (situation) => {
   const rows = [];
   const reached: Record<string, number> = {};
   for (const [name, isExhausted] of Object.entries({ idle: false, exhausted: true })) {
+    if (situation.effort === "smoke" && !isExhausted) continue;
     const pairs = await measure(isExhausted, situation);
     const of = (value: keyof Sample) => new Comparison(pairs, (sample) => sample[value]);
     const [rate, p99] = [of("requestsPerSecond"), of("p99Millis")];
     reached[name] = rate.ratio.median;
-    const cells = [rate.bare, rate.other, rate.ratio, p99.bare, p99.other];
+    const cells = [rate.bare, rate.other, rate.ratio, of("cpuMicros").ratio, p99.bare, p99.other];
     rows.push({ name: `pool ${name}`, cells });
   }
-  const columns = ["static requests/s", "health requests/s", "/ static", "static p99 ms", "health p99 ms"];
+  const columns = [
+    "static requests/s",
+    "health requests/s",
+    "/ static",
+    "CPU a request / static",
+    "static p99 ms",
+    "health p99 ms",
+  ];
   return { tables: [{ title: "`GET /health/database`", columns, rows }], reached };
 };
 
@@ -46,15 +55,19 @@ async function measure(
   const { rounds, seconds } = EXTENT[effort];
   return withTeam(async (team) => {
     const start = (name: string, argument: Argument) => team.start(name, MODULE, argument);
-    const url = async (name: string) =>
-      `http://127.0.0.1:${await team.round<number>(name, null)}/health/database`;
+    const standing = (name: string) => team.round<Standing>(name, null);
+    const url = async (name: string) => `http://127.0.0.1:${(await standing(name)).port}/health/database`;
     await start("health", { isExhausted, twin: null });
     const response = await fetch(await url("health"));
     const { status } = response;
     if (status !== (isExhausted ? 503 : 200)) throw new Error(`/health/database answered ${status}`);
     await start("static", { isExhausted, twin: { status, body: await response.json() } });
     const urls = { static: await url("static"), health: await url("health") };
-    const turn = (name: string) => load(urls[name as keyof typeof urls], seconds, status);
+    const turn = async (name: string) => {
+      const before = (await standing(name)).cpuMicros;
+      const { answers, ...sample } = await load(urls[name as keyof typeof urls], seconds, status);
+      return { ...sample, cpuMicros: ((await standing(name)).cpuMicros - before) / answers };
+    };
     if (effort !== "smoke") for (const name of ["static", "health", "static", "health"]) await turn(name);
     const { health = [] } = await takeTurns(["static", "health"], "static", { rounds, generation: 1 }, turn);
     await team.finish();
@@ -62,7 +75,11 @@ async function measure(
   });
 }
 
-async function load(url: string, seconds: number, status: number): Promise<Sample> {
+async function load(
+  url: string,
+  seconds: number,
+  status: number,
+): Promise<Omit<Sample, "cpuMicros"> & { answers: number }> {
   const { errors, statusCodeStats, requests, latency, duration } = await autocannon({
     url,
     connections: CALLERS,
@@ -75,5 +92,6 @@ async function load(url: string, seconds: number, status: number): Promise<Sampl
       `${errors} requests failed, and not all answers were ${status}: ${JSON.stringify(answered)}`,
     );
   }
-  return { requestsPerSecond: requests.total / duration, p99Millis: latency.p99 };
+  const answers = requests.total;
+  return { answers, requestsPerSecond: answers / duration, p99Millis: latency.p99 };
 }

@@ -17,8 +17,14 @@ export interface Argument {
   readonly twin: { readonly status: number; readonly body: unknown } | null;
 }
 
-/** A server until its end: each round only says where it is. */
-export const start: Start<Argument, null, number> = async ({ isExhausted, twin }) => {
+export interface Standing {
+  readonly port: number;
+  /** Microseconds of CPU since the process began. */
+  readonly cpuMicros: number;
+}
+
+/** A server until its end: each round only says how it stands. */
+export const start: Start<Argument, null, Standing> = async ({ isExhausted, twin }) => {
   const app = express();
   let close = async () => {};
   if (twin) {
@@ -45,7 +51,10 @@ export const start: Start<Argument, null, number> = async ({ isExhausted, twin }
   const server = createServer(app).listen(0, "127.0.0.1");
   await once(server, "listening");
   return {
-    round: () => (server.address() as AddressInfo).port,
+    round() {
+      const { user, system } = process.cpuUsage();
+      return { port: (server.address() as AddressInfo).port, cpuMicros: user + system };
+    },
     async finish() {
       await close();
       server.close().closeAllConnections();

@@ -20,6 +20,7 @@ const NAMES: Readonly<Record<MeasureName, (size: string) => string>> = {
   afterCheckouts: (size) => `left by ${size} checkouts, all together, KiB`,
 };
 
+const KINDS = ["bare", "watched"] as const;
 const MODULE = new URL("./worker.ts", import.meta.url);
 
 export const memory: Bench = async ({ effort, isWanted, progress }) => {
@@ -30,7 +31,7 @@ export const memory: Bench = async ({ effort, isWanted, progress }) => {
     const size = SIZES[effort][measure];
     const kibibytes: Record<"bare" | "watched", number[]> = { bare: [], watched: [] };
     for (let time = 1; time <= TIMES[effort]; time++) {
-      for (const kind of ["bare", "watched"] as const) {
+      for (const kind of effort === "smoke" ? KINDS.slice(1) : KINDS) {
         progress(`${NAMES[measure](size.toLocaleString("en-US"))}, ${kind}, ${time} of ${TIMES[effort]}`);
         kibibytes[kind].push(await inProcessOfItsOwn({ measure, isWatched: kind === "watched" }, size));
       }

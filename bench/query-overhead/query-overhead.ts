@@ -30,7 +30,9 @@ const EXTENT: Record<Effort, Extent> = {
   smoke: { generations: 1, rounds: 1, warmUps: 0, share: 0.1 },
 };
 
-const NAMES = Object.keys(CONTESTANTS);
+const ALL = Object.keys(CONTESTANTS);
+/** One of each kind. */
+const FEW = ALL.filter((name) => !/again|only|no spans/.test(name));
 const MODULE = new URL("./worker.ts", import.meta.url);
 
 export const queryOverhead: Bench = async (situation) => {
@@ -71,19 +73,20 @@ async function measure(
   { title, account, callers, queries }: Backend,
   { effort, progress }: Situation,
 ): Promise<Pairs<Sample>> {
+  const names = effort === "smoke" ? FEW : ALL;
   const { generations, rounds, warmUps, share } = EXTENT[effort];
   const inTurn = callers * Math.ceil((share * queries) / callers);
   const all: Pairs<Sample>[] = [];
   for (let generation = 1; generation <= generations; generation++) {
     progress(`${SCENARIOS[scenario].title}; ${title}; generation ${generation} of ${generations}`);
     const pairs = await withTeam(async (team) => {
-      for (const contestant of NAMES) {
+      for (const contestant of names) {
         const argument: Argument = { contestant, scenario, callers, account };
         await team.start(contestant, MODULE, argument);
       }
       const turn = (name: string) => team.round<Sample>(name, inTurn);
-      for (let warmUp = 0; warmUp < warmUps; warmUp++) for (const name of NAMES) await turn(name);
-      const pairs = await takeTurns(NAMES, "bare", { rounds, generation }, turn);
+      for (let warmUp = 0; warmUp < warmUps; warmUp++) for (const name of names) await turn(name);
+      const pairs = await takeTurns(names, "bare", { rounds, generation }, turn);
       await team.finish();
       return pairs;
     });
