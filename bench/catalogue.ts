@@ -24,6 +24,7 @@ export const CATALOGUE: Readonly<Record<string, CatalogueEntry>> = {
       "which are on by default.",
     targets: {
       ...perQuery("postgres", "one caller"),
+      ...withCallbacks("postgres", "one caller"),
       ...perQuery("busy", "four callers"),
       "instant.poolQuery.added": {
         what: "`pool.query`, no network: added CPU",
@@ -115,14 +116,27 @@ function perQuery(backend: string, callers: string): Record<string, Target> {
   const query = `\`pool.query\`, PostgreSQL, ${callers}`;
   const explicit = `connect, query, release; PostgreSQL, ${callers}`;
   return {
-    [`${backend}.poolQuery.cpu`]: { what: `${query}; promise: CPU`, unit: bare, atMost: 1.05 },
-    [`${backend}.poolQueryCallback.cpu`]: { what: `${query}; callback: CPU`, unit: bare, atMost: 1.05 },
+    [`${backend}.poolQuery.cpu`]: { what: `${query}: CPU`, unit: bare, atMost: 1.05 },
     [`${backend}.poolQuery.added`]: {
-      what: `${query}; promise: added CPU`,
+      what: `${query}: added CPU`,
       unit: "× instrumentation-pg's",
       atMost: 1 / 8,
     },
-    [`${backend}.explicit.cpu`]: { what: `${explicit}; promises: CPU`, unit: bare, atMost: 1.1 },
-    [`${backend}.explicitCallback.cpu`]: { what: `${explicit}; callbacks: CPU`, unit: bare, atMost: 1.1 },
+    [`${backend}.explicit.cpu`]: { what: `${explicit}: CPU`, unit: bare, atMost: 1.1 },
+  };
+}
+
+function withCallbacks(backend: string, callers: string): Record<string, Target> {
+  return {
+    [`${backend}.poolQueryCallback.cpu`]: {
+      what: `\`pool.query\` with a callback, PostgreSQL, ${callers}: CPU`,
+      unit: bare,
+      atMost: 1.05,
+    },
+    [`${backend}.explicitCallback.cpu`]: {
+      what: `connect, query, release with callbacks; PostgreSQL, ${callers}: CPU`,
+      unit: bare,
+      atMost: 1.1,
+    },
   };
 }
