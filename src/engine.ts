@@ -12,7 +12,6 @@ import type { Logger } from "./logger.ts";
 import { DoubleCounting } from "./metrics/double-counting.ts";
 import { HostTelemetry } from "./metrics/host-telemetry.ts";
 import { OwnTelemetry } from "./metrics/own-telemetry.ts";
-import { serviceName } from "./metrics/service-name.ts";
 import type { Telemetry } from "./metrics/telemetry.ts";
 import { Routes } from "./middleware/routes.ts";
 import { InstrumentationPg } from "./queries/instrumentation-pg.ts";
@@ -49,6 +48,7 @@ export class Engine {
   readonly meter: MeterReadings;
   readonly history: AssessedHistory;
   readonly #advisor: SizeAdvisor;
+  #service: string | undefined;
   readonly alerts: AlertEngine;
   readonly #deliveries: Deliveries;
   readonly events: Events;
@@ -90,7 +90,8 @@ export class Engine {
     this.#deliveries = new Deliveries(settings.notifiers, logger);
     if (settings.notifiers.length > 0) this.#telemetry.observeNotifiers(this.#deliveries.counts);
     const announcer = new Announcer(logger, this.events, this.#deliveries);
-    this.alerts = alertEngine(settings, announcer);
+    this.#service = settings.serviceName;
+    this.alerts = alertEngine(settings, () => this.#service, announcer);
     this.slowQueries = new SlowQueries(logger, this.events, settings.queries.slowMillis);
     const follow: QueryTools["follow"] = (client, queries) => hookQueries(client, queries, this.callers);
     this.#queryTools = queryTools(settings.queries, logger, this.#instrumentation?.follow ?? follow);
@@ -156,6 +157,8 @@ export class Engine {
   async #sample(): Promise<void> {
     this.#eventLoop.closeWindow();
     this.slowQueries.flush();
+    // Before anything can fire. OpenTelemetry's reading of the environment is not loaded at the start.
+    this.#service ??= (await import("./metrics/own-resource.ts")).serviceNameOfEnvironment();
     const readings = this.#assess(await this.meter.sample());
     void this.#recovery.look(readings);
     this.#advisor.add(readings);
@@ -191,10 +194,13 @@ export class Engine {
   }
 }
 
-function alertEngine(settings: Settings, announcer: Announcer): AlertEngine {
+function alertEngine(
+  settings: Settings,
+  service: () => string | undefined,
+  announcer: Announcer,
+): AlertEngine {
   const { leakAfterMillis, stuckAfterMillis, queries } = settings;
   const knobs = { leakAfterMillis, stuckAfterMillis, slowQueryMillis: queries.slowMillis };
-  const service = serviceName(settings.serviceName);
   return new AlertEngine(rulesFrom(settings.alerts, knobs), service, (alert) => announcer.tell(alert));
 }
 

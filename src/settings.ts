@@ -1,5 +1,5 @@
 import type { Attributes, MeterProvider } from "@opentelemetry/api";
-import { AggregationTemporality, InstrumentType } from "@opentelemetry/sdk-metrics";
+import type { InstrumentType } from "@opentelemetry/sdk-metrics";
 import { type AlertSettings, resolveAlerts } from "./alerts/alert-settings.ts";
 import { type NotifierSettings, resolveNotifiers } from "./alerts/notifier-settings.ts";
 import {
@@ -14,6 +14,7 @@ import {
 import { expected, expectedSecret, PoolscopeError } from "./errors.ts";
 import { diagLogger, guardLogger, type Logger } from "./logger.ts";
 import { type OtlpSettings, resolveOtlp } from "./metrics/otlp-settings.ts";
+import { DELTA, HISTOGRAM } from "./metrics/sdk-values.ts";
 import { OWN_ATTRIBUTES } from "./metrics/semconv.ts";
 import type {
   HoldersOptions,
@@ -211,7 +212,7 @@ function resolveHost({ meterProvider, reader }: PoolscopeOptions): Settings["hos
     );
   }
   const select = reader?.selectAggregationTemporality as ((type: InstrumentType) => unknown) | undefined;
-  if (select?.call(reader, InstrumentType.HISTOGRAM) === AggregationTemporality.DELTA) {
+  if (select?.call(reader, HISTOGRAM) === DELTA) {
     throw expected(
       "reader",
       "a MetricReader with cumulative temporality: health needs running totals",

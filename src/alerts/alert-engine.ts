@@ -25,7 +25,7 @@ interface Watch {
  */
 export class AlertEngine {
   readonly #rules: readonly Rule[];
-  readonly #service: string | undefined;
+  readonly #service: () => string | undefined;
   readonly #tell: (alert: Alert) => void;
   readonly #pools = new Map<string, Map<Rule, Watch>>();
   /** What is to be told. Who is told may watch another pool or end the scope: what was decided before comes first. */
@@ -33,7 +33,7 @@ export class AlertEngine {
   #isTelling = false;
 
   /** @param tell Is told what fires and what is resolved */
-  constructor(rules: readonly Rule[], service: string | undefined, tell: (alert: Alert) => void) {
+  constructor(rules: readonly Rule[], service: () => string | undefined, tell: (alert: Alert) => void) {
     this.#rules = rules;
     this.#service = service;
     this.#tell = tell;
@@ -118,7 +118,7 @@ export class AlertEngine {
   #alert({ name, severity, enter, entered }: Rule, { state, value, since, reading }: Active): Alert {
     const { pool } = reading;
     const summary = `${pool} - ${entered(reading, value)}`;
-    const service = this.#service && { service: this.#service };
+    const service = this.#service();
     return Object.freeze({
       pool,
       rule: name,
@@ -127,7 +127,7 @@ export class AlertEngine {
       value,
       threshold: enter,
       since,
-      ...service,
+      ...(service !== undefined && { service }),
       summary,
     });
   }

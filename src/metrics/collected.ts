@@ -1,23 +1,31 @@
 import { type Attributes, type HrTime, ValueType } from "@opentelemetry/api";
-import {
+import type {
   AggregationTemporality,
-  type DataPoint,
-  DataPointType,
+  DataPoint,
   InstrumentType,
-  type MetricData,
+  MetricData,
 } from "@opentelemetry/sdk-metrics";
+import {
+  CUMULATIVE,
+  DELTA,
+  GAUGE_POINTS,
+  HISTOGRAM,
+  HISTOGRAM_POINTS,
+  OBSERVABLE_COUNTER,
+  OBSERVABLE_GAUGE,
+  OBSERVABLE_UP_DOWN_COUNTER,
+  SUM_POINTS,
+} from "./sdk-values.ts";
 import type { MetricSpec } from "./semconv.ts";
-
-const { CUMULATIVE, DELTA } = AggregationTemporality;
 
 export type SelectTemporality = (type: InstrumentType) => AggregationTemporality;
 
 /** What the SDK would take for each kind of metric. */
 const INSTRUMENT_TYPES = {
-  counter: InstrumentType.OBSERVABLE_COUNTER,
-  upDownCounter: InstrumentType.OBSERVABLE_UP_DOWN_COUNTER,
-  gauge: InstrumentType.OBSERVABLE_GAUGE,
-  histogram: InstrumentType.HISTOGRAM,
+  counter: OBSERVABLE_COUNTER,
+  upDownCounter: OBSERVABLE_UP_DOWN_COUNTER,
+  gauge: OBSERVABLE_GAUGE,
+  histogram: HISTOGRAM,
 };
 
 /** How a value is told: as it stands, or as what came since it was told last. */
@@ -79,10 +87,10 @@ export class Collected<Source, Told> {
       aggregationTemporality: this.#isDelta ? DELTA : CUMULATIVE,
       dataPoints,
       ...(kind === "histogram"
-        ? { dataPointType: DataPointType.HISTOGRAM }
+        ? { dataPointType: HISTOGRAM_POINTS }
         : kind === "gauge"
-          ? { dataPointType: DataPointType.GAUGE }
-          : { dataPointType: DataPointType.SUM, isMonotonic: kind === "counter" }),
+          ? { dataPointType: GAUGE_POINTS }
+          : { dataPointType: SUM_POINTS, isMonotonic: kind === "counter" }),
     } as MetricData;
   }
 }

@@ -1,7 +1,10 @@
+import type { Resource } from "@opentelemetry/resources";
 import {
   AggregationTemporality,
   InstrumentType,
+  MeterProvider,
   type MetricProducer,
+  type MetricReader,
   PeriodicExportingMetricReader,
   type PushMetricExporter,
   type ResourceMetrics,
@@ -10,19 +13,21 @@ import type { Logger } from "../logger.ts";
 import type { OtlpTemporality } from "../options.ts";
 import type { OtlpSettings } from "./otlp-settings.ts";
 
-/** Pushes to an OTLP/HTTP endpoint (protobuf) at an interval, by OpenTelemetry's own reader and exporter. */
-export function otlpReader(
+/** Pushes to an OTLP/HTTP endpoint (protobuf) at an interval, by OpenTelemetry's own provider, reader and exporter. */
+export function otlpProvider(
   settings: OtlpSettings,
   producer: MetricProducer,
+  resource: Resource,
   logger: Logger,
-): PeriodicExportingMetricReader {
+): { readonly provider: MeterProvider; readonly reader: MetricReader } {
   const { exportIntervalMillis, exportTimeoutMillis } = settings;
-  return new PeriodicExportingMetricReader({
+  const reader = new PeriodicExportingMetricReader({
     exporter: new LazyOtlpExporter(settings, logger),
     metricProducers: [producer],
     exportIntervalMillis,
     exportTimeoutMillis: Math.min(exportTimeoutMillis, exportIntervalMillis),
   });
+  return { provider: new MeterProvider({ resource, readers: [reader] }), reader };
 }
 
 // ExportResultCode of @opentelemetry/core, which is not worth a dependency.

@@ -1,46 +1,30 @@
 import type { Attributes } from "@opentelemetry/api";
-import {
-  defaultResource,
-  detectResources,
-  envDetector,
-  type Resource,
-  resourceFromAttributes,
-  serviceInstanceIdDetector,
-} from "@opentelemetry/resources";
-import {
-  AggregationTemporality,
-  type CollectionResult,
-  MeterProvider,
-  MetricReader,
-} from "@opentelemetry/sdk-metrics";
+import type { Resource } from "@opentelemetry/resources";
+import type { CollectionResult, MeterProvider } from "@opentelemetry/sdk-metrics";
 import type { Logger } from "../logger.ts";
-import { VERSION } from "../version.ts";
 import type { PoolState } from "../watch/pool-state.ts";
 import type { PoolRegistry } from "../watch/registry.ts";
 import type { WatchedPool } from "../watch/watched-pool.ts";
-import { otlpReader } from "./otlp.ts";
+import type { SelectTemporality } from "./collected.ts";
 import type { OtlpSettings } from "./otlp-settings.ts";
 import { PoolHistograms } from "./pool-histograms.ts";
-import { PoolProducer } from "./producer.ts";
-import { type DeliveryCounts, ScopeInstruments } from "./scope-instruments.ts";
-import { METER_NAME } from "./semconv.ts";
+import { Producer } from "./producer.ts";
+import type { DeliveryCounts } from "./scope-instruments.ts";
+import { CUMULATIVE } from "./sdk-values.ts";
 import type { Telemetry } from "./telemetry.ts";
 
-/** Reads when asked. Never sends, never serves. */
-class PullReader extends MetricReader {
-  protected override async onForceFlush(): Promise<void> {}
-  protected override async onShutdown(): Promise<void> {}
-}
-
 /**
- * A private MeterProvider: nothing global, and no reader added to the application's own provider, where it would make
- * every instrument of the application dearer.
+ * Metrics of poolscope's own: nothing global, and no reader added to the application's provider, where it would make
+ * every instrument of the application dearer. What is read here is put together here; OpenTelemetry's SDK is loaded, in
+ * its own time, when something is to be pushed, and its resources at the first collection.
  */
 export class OwnTelemetry implements Telemetry {
-  readonly #provider: MeterProvider;
-  readonly #reader: MetricReader;
-  readonly #producer: PoolProducer;
+  readonly #producer: Producer;
+  readonly #notifiers: DeliveryCounts[] = [];
   readonly #queryBuckets: readonly number[] | undefined;
+  readonly #serviceName: string | undefined;
+  #resource: Promise<Resource> | undefined;
+  readonly #push: Promise<MeterProvider | undefined> | undefined;
 
   constructor(
     registry: PoolRegistry,
@@ -49,19 +33,36 @@ export class OwnTelemetry implements Telemetry {
     queryBuckets: readonly number[] | undefined,
     logger: Logger,
   ) {
+    this.#serviceName = serviceName;
     this.#queryBuckets = queryBuckets;
-    this.#producer = new PoolProducer(registry, () => AggregationTemporality.CUMULATIVE);
-    this.#reader = new PullReader({ metricProducers: [this.#producer] });
-    const readers = [this.#reader];
-    if (otlp) {
-      // The producer asks at collections only, when the reader it goes into exists.
-      const producer: PoolProducer = new PoolProducer(registry, (type) =>
-        push.selectAggregationTemporality(type),
-      );
-      const push = otlpReader(otlp, producer, logger);
-      readers.push(push);
+    this.#producer = new Producer(registry, this.#notifiers, () => CUMULATIVE);
+    if (otlp) this.#push = this.#startPushing(registry, otlp, logger);
+  }
+
+  /** Never rejects: an application whose numbers are not pushed goes on. */
+  async #startPushing(
+    registry: PoolRegistry,
+    otlp: OtlpSettings,
+    logger: Logger,
+  ): Promise<MeterProvider | undefined> {
+    let select: SelectTemporality = () => CUMULATIVE;
+    // Now, so that it owes its reader the pools that end before the SDK is there.
+    const producer = new Producer(registry, this.#notifiers, (type) => select(type));
+    try {
+      const { otlpProvider } = await import("./otlp.ts");
+      const { provider, reader } = otlpProvider(otlp, producer, await this.#ownResource(), logger);
+      select = (type) => reader.selectAggregationTemporality(type);
+      return provider;
+    } catch (error) {
+      const reason = error instanceof Error ? error.message : String(error);
+      logger.error(`poolscope - nothing is pushed, the exporter could not be started: ${reason}`);
+      return undefined;
     }
-    this.#provider = new MeterProvider({ resource: ownResource(serviceName), readers });
+  }
+
+  #ownResource(): Promise<Resource> {
+    this.#resource ??= import("./own-resource.ts").then(({ ownResource }) => ownResource(this.#serviceName));
+    return this.#resource;
   }
 
   state(pool: WatchedPool): PoolState | undefined {
@@ -73,24 +74,16 @@ export class OwnTelemetry implements Telemetry {
   }
 
   observeNotifiers(notifiers: readonly DeliveryCounts[]): void {
-    new ScopeInstruments(this.#provider.getMeter(METER_NAME, VERSION), notifiers);
+    this.#notifiers.push(...notifiers);
   }
 
-  async collect(timeoutMillis: number): Promise<CollectionResult> {
-    const result = await this.#reader.collect({ timeoutMillis });
-    if (result.errors.length > 0) throw result.errors[0];
-    return result;
+  async collect(): Promise<CollectionResult> {
+    // First, and without waiting: what is told is of the moment it was asked for.
+    const { resourceMetrics, errors } = await this.#producer.collect();
+    return { resourceMetrics: { ...resourceMetrics, resource: await this.#ownResource() }, errors };
   }
 
-  shutdown(timeoutMillis: number): Promise<void> {
-    return this.#provider.shutdown({ timeoutMillis });
+  async shutdown(timeoutMillis: number): Promise<void> {
+    await (await this.#push)?.shutdown({ timeoutMillis });
   }
-}
-
-/** SDK defaults, then a random instance id, then `OTEL_RESOURCE_ATTRIBUTES` and `OTEL_SERVICE_NAME`, then the option. */
-function ownResource(serviceName: string | undefined): Resource {
-  return defaultResource()
-    .merge(detectResources({ detectors: [serviceInstanceIdDetector] }))
-    .merge(detectResources({ detectors: [envDetector] }))
-    .merge(resourceFromAttributes(serviceName === undefined ? {} : { "service.name": serviceName }));
 }

@@ -1,5 +1,6 @@
 import type { Attributes } from "@opentelemetry/api";
-import { DataPointType, type MetricData, type ResourceMetrics } from "@opentelemetry/sdk-metrics";
+import type { DataPointType, MetricData, ResourceMetrics } from "@opentelemetry/sdk-metrics";
+import { GAUGE_POINTS, HISTOGRAM_POINTS, SUM_POINTS } from "./sdk-values.ts";
 import { METER_NAME } from "./semconv.ts";
 
 /**
@@ -45,14 +46,14 @@ const CHUNK = 2 ** 14;
 function addMetric(text: Text, metric: MetricData): void {
   const name = prometheusName(metric);
   switch (metric.dataPointType) {
-    case DataPointType.SUM:
+    case SUM_POINTS:
       if (metric.isMonotonic) addNumbers(text, `${name}_total`, "counter", metric);
       else addNumbers(text, name, "gauge", metric);
       break;
-    case DataPointType.GAUGE:
+    case GAUGE_POINTS:
       addNumbers(text, name, "gauge", metric);
       break;
-    case DataPointType.HISTOGRAM:
+    case HISTOGRAM_POINTS:
       addHistograms(text, name, metric);
       break;
     default:

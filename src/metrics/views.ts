@@ -1,6 +1,7 @@
-import { AggregationType, type ViewOptions } from "@opentelemetry/sdk-metrics";
+import type { ViewOptions } from "@opentelemetry/sdk-metrics";
 import type { ViewsOptions } from "../options.ts";
 import { resolveViewsOptions } from "../settings.ts";
+import { DROP } from "./sdk-values.ts";
 import { INSTRUMENTATION_NAME, METRICS, POOL_METRICS } from "./semconv.ts";
 
 /**
@@ -15,7 +16,7 @@ export function poolscopeViews(options?: ViewsOptions): ViewOptions[] {
   const drop = (instrumentName: string): ViewOptions => ({
     meterName: INSTRUMENTATION_NAME,
     instrumentName,
-    aggregation: { type: AggregationType.DROP },
+    aggregation: { type: DROP },
   });
   const pools = drop(`${POOL_METRICS}*`);
   return queries === "off" ? [pools] : [pools, drop(METRICS.queryDuration.name)];

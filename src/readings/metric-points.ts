@@ -1,5 +1,6 @@
 import type { Attributes } from "@opentelemetry/api";
-import { DataPointType, type ResourceMetrics } from "@opentelemetry/sdk-metrics";
+import type { ResourceMetrics } from "@opentelemetry/sdk-metrics";
+import { EXPONENTIAL_HISTOGRAM_POINTS } from "../metrics/sdk-values.ts";
 import { ATTR_POOL_NAME, METER_NAME, type MetricSpec } from "../metrics/semconv.ts";
 import { addBuckets, type Buckets, NO_BUCKETS } from "./distribution.ts";
 
@@ -22,7 +23,7 @@ export class MetricPoints {
     for (const { scope, metrics } of scopeMetrics) {
       if (scope.name !== METER_NAME) continue;
       for (const { descriptor, dataPointType, dataPoints } of metrics) {
-        if (dataPointType === DataPointType.EXPONENTIAL_HISTOGRAM) continue;
+        if (dataPointType === EXPONENTIAL_HISTOGRAM_POINTS) continue;
         // From the last: the first series comes first in its chain.
         for (let index = dataPoints.length - 1; index >= 0; index--) {
           this.#add(descriptor.name, dataPoints[index] as Point);

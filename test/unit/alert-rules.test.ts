@@ -13,7 +13,11 @@ const KNOBS = { leakAfterMillis: 60_000, slowQueryMillis: 1_000, stuckAfterMilli
 function stage(alerts: AlertOptions = {}) {
   const told: Alert[] = [];
   const rules = rulesFrom(resolveAlerts(alerts, SAMPLE_MILLIS), KNOBS);
-  const engine = new AlertEngine(rules, "shop", (alert) => told.push(alert));
+  const engine = new AlertEngine(
+    rules,
+    () => "shop",
+    (alert) => told.push(alert),
+  );
   let at = 0;
   return {
     engine,
@@ -292,10 +296,14 @@ test("the end of the scope resolves what fires", () => {
 
 test("who is told may let go of the pool: nothing is lost or told out of order", () => {
   const told: Alert[] = [];
-  const engine: AlertEngine = new AlertEngine(rulesFrom(resolveAlerts({}, 0), KNOBS), undefined, (alert) => {
-    told.push(alert);
-    engine.forget("orders");
-  });
+  const engine: AlertEngine = new AlertEngine(
+    rulesFrom(resolveAlerts({}, 0), KNOBS),
+    () => undefined,
+    (alert) => {
+      told.push(alert);
+      engine.forget("orders");
+    },
+  );
   engine.look([poolReading({ utilization: 1, suspects: [{ heldSeconds: 99 }] })], 0);
   expect(said(told)).toEqual(["usage firing", "leaks firing", "usage resolved", "leaks resolved"]);
 });
@@ -314,7 +322,11 @@ test("for any samples: never early, never between the thresholds, resolved exact
         const told: Alert[] = [];
         const only = { overflow: false, waiting: false } as const;
         const rules = rulesFrom(resolveAlerts({ ...only, usage: { forMillis } }, SAMPLE_MILLIS), KNOBS);
-        const engine = new AlertEngine(rules, undefined, (alert) => told.push(alert));
+        const engine = new AlertEngine(
+          rules,
+          () => undefined,
+          (alert) => told.push(alert),
+        );
         let at = 0;
         let highSince: number | undefined;
         let isFiring = false;
@@ -360,7 +372,11 @@ test("for any counts: an increase within the window fires, whatever the sampling
     fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
       const told: Alert[] = [];
       const rules = rulesFrom(resolveAlerts({}, SAMPLE_MILLIS), KNOBS);
-      const engine = new AlertEngine(rules, undefined, (alert) => told.push(alert));
+      const engine = new AlertEngine(
+        rules,
+        () => undefined,
+        (alert) => told.push(alert),
+      );
       let [at, count, grownAt] = [0, 0, Number.NEGATIVE_INFINITY];
       let isFiring = false;
       for (const { more, millis, restarts } of steps) {
