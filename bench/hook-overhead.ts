@@ -5,12 +5,18 @@
 import { EventEmitter } from "node:events";
 import pg from "pg";
 import { poolscope, recycle } from "poolscope";
+import { scrape } from "../test/support/exported.ts";
+import type { Bench, Cell, Effort } from "./harness/bench.ts";
+import { figure } from "./harness/statistics.ts";
 
-const ROUNDS = 15;
-const TIMES = 30_000;
+const EXTENT: Record<Effort, { readonly rounds: number; readonly times: number }> = {
+  full: { rounds: 31, times: 30_000 },
+  quick: { rounds: 15, times: 20_000 },
+  smoke: { rounds: 1, times: 100 },
+};
 
 /** As much of a client as pg-pool needs. */
-class InstantClient extends EventEmitter {
+class StubClient extends EventEmitter {
   readonly _queryable = true;
   readonly _ending = false;
   connect(done: () => void): void {
@@ -38,7 +44,7 @@ type Attach = (pool: pg.Pool, name: string) => (expected: number) => Promise<voi
 
 const attachments: Record<string, Attach> = {
   watching: (pool, name) => watching(pool, name, "poolscope"),
-  "watching, queries off,": (pool, name) => watching(pool, name, "off"),
+  "watching, queries off": (pool, name) => watching(pool, name, "off"),
   recycling: (pool) => {
     const recycling = recycle(pool);
     return async () => {
@@ -52,55 +58,53 @@ function watching(pool: pg.Pool, name: string, queries: "poolscope" | "off"): Re
   const scope = poolscope({ sampleIntervalMillis: 0, processes: 0, queries });
   scope.watch(pool, { name });
   return async (expected) => {
-    const [reading] = await scope.readings();
-    if (reading?.checkouts !== expected || reading.use.count !== expected) {
-      throw new Error(`counted ${reading?.checkouts} checkouts of ${expected}`);
-    }
-    const expectedQueries = queries === "off" ? undefined : name === "pool.query" ? expected : 0;
-    if (reading.query?.count !== expectedQueries) throw new Error(`counted ${reading.query?.count} queries`);
+    const exported = await scrape(scope);
+    const checkouts = exported.value(name, "poolscope_pool_checkouts_total");
+    if (checkouts !== expected) throw new Error(`counted ${checkouts} checkouts of ${expected}`);
+    const expectedQueries = queries === "off" ? undefined : name === "pool.query" ? expected : undefined;
+    const counted = exported.value(name, "db_client_operation_duration_seconds_count");
+    if (counted !== expectedQueries) throw new Error(`counted ${counted} queries of ${expectedQueries}`);
     await scope.shutdown();
   };
 }
 
-export async function hookOverhead(): Promise<void> {
-  console.log(`hook-overhead: ${TIMES} times, ${ROUNDS} rounds, a client without a network`);
+export const hookOverhead: Bench = async ({ effort, progress }) => {
+  const rows: { name: string; cells: Cell[] }[] = [];
   for (const [name, use] of Object.entries(cases)) {
-    for (const [what, attach] of Object.entries(attachments)) await compare(name, use, what, attach);
+    for (const [what, attach] of Object.entries(attachments)) {
+      progress(`${name}, ${what}`);
+      rows.push({ name: `${name}; ${what}`, cells: await compare(name, use, attach, EXTENT[effort]) });
+    }
   }
-}
+  return { tables: [{ title: "A client without a network", columns: ["bare ns", "added ns"], rows }] };
+};
 
 async function compare(
   name: string,
   use: (pool: pg.Pool) => Promise<void>,
-  what: string,
   attach: Attach,
-): Promise<void> {
+  { rounds, times }: { readonly rounds: number; readonly times: number },
+): Promise<Cell[]> {
   const [bare, attached] = [makePool(), makePool()];
   const detach = attach(attached, name);
-  await measure(bare, use); // until the code is compiled
-  await measure(attached, use);
-  const pairs: [bare: number, added: number][] = [];
-  for (let round = 0; round < ROUNDS; round++) {
-    const before = await measure(bare, use);
-    pairs.push([before, (await measure(attached, use)) - before]);
+  const measure = async (pool: pg.Pool) => {
+    const before = process.hrtime.bigint();
+    for (let time = 0; time < times; time++) await use(pool);
+    return Number(process.hrtime.bigint() - before) / times;
+  };
+  await measure(bare); // until the code is compiled
+  await measure(attached);
+  const [alone, added]: [number[], number[]] = [[], []];
+  for (let round = 0; round < rounds; round++) {
+    const before = await measure(bare);
+    alone.push(before);
+    added.push((await measure(attached)) - before);
   }
-  await detach((ROUNDS + 1) * TIMES);
-  const added = pairs.map(([, nanos]) => nanos).sort((a, b) => a - b);
-  const bareNanos = pairs.map(([nanos]) => nanos).sort((a, b) => a - b);
-  const middle = Math.floor(ROUNDS / 2);
-  console.log(
-    `  ${name}: bare ${bareNanos[middle]?.toFixed(0)} ns, ${what} adds ${added[middle]?.toFixed(0)} ns ` +
-      `(${added[0]?.toFixed(0)}–${added.at(-1)?.toFixed(0)})`,
-  );
+  await detach((rounds + 1) * times);
   await Promise.all([bare.end(), attached.end()]);
+  return [figure(alone), figure(added)];
 }
 
 function makePool(): pg.Pool {
-  return new pg.Pool({ max: 1, idleTimeoutMillis: 0, Client: InstantClient as never });
-}
-
-async function measure(pool: pg.Pool, use: (pool: pg.Pool) => Promise<void>): Promise<number> {
-  const before = process.hrtime.bigint();
-  for (let time = 0; time < TIMES; time++) await use(pool);
-  return Number(process.hrtime.bigint() - before) / TIMES;
+  return new pg.Pool({ max: 1, idleTimeoutMillis: 0, Client: StubClient as never });
 }

@@ -15,10 +15,13 @@ import express, { type ErrorRequestHandler } from "express";
 import pg from "pg";
 import { poolscope, type ShedLoadOptions } from "poolscope";
 import { type PostgresServer, startPostgres } from "../demo/postgres-server.ts";
+import { exponential, seeded } from "../test/support/random.ts";
+import type { Bench, Cell, Effort, Table } from "./harness/bench.ts";
+import { figure, quantile } from "./harness/statistics.ts";
 
 const CONNECTIONS = 10;
 const HOLD_MILLIS = 50;
-const SECONDS = 10;
+const SECONDS: Record<Effort, number> = { full: 10, quick: 5, smoke: 0.5 };
 const OVERLOAD = 3;
 const DEADLINE_MILLIS = 1_000;
 /** Half of the deadline is left for the query, the network and what the estimate is off by. */
@@ -43,34 +46,47 @@ interface Answer {
   readonly millis: number;
 }
 
-export async function shed(): Promise<void> {
+export const shed: Bench = async ({ effort, progress }) => {
   const server = await startPostgres();
   try {
     const capacity = CONNECTIONS / (HOLD_MILLIS / 1000);
-    const rate = OVERLOAD * capacity;
-    console.log(
-      `shed: ${CONNECTIONS} connections, one ${HOLD_MILLIS} ms query a request, at most ${capacity} requests/s; ` +
-        `${rate} requests/s for ${SECONDS} s, deadline ${DEADLINE_MILLIS} ms`,
-    );
-    console.log(
-      `  ${"".padEnd(30)} goodput/s  of capacity  served p50  p99 ms  refused fast  failed late  no answer in time`,
-    );
-    const goodputs = new Map<Case, number>();
-    for (const each of cases) goodputs.set(each, await measure(each, server, rate, capacity));
-    const [bare, , , shedding] = [...goodputs.values()];
-    if (!(Number(shedding) > 2 * Number(bare))) throw new Error("shedding did not help");
-    await decisionCost();
+    const load = { rate: OVERLOAD * capacity, seconds: SECONDS[effort], capacity };
+    const rows: { name: string; cells: readonly Cell[] }[] = [];
+    for (const each of effort === "smoke" ? cases.slice(-1) : cases) {
+      progress(each.name);
+      rows.push({ name: each.name, cells: await measure(each, server, load) });
+    }
+    const [bare, shedding] = [rows.at(0), rows.at(-1)].map((row) => Number(row?.cells[0]));
+    if (!(Number(shedding) > 1.5 * Number(bare)) && effort !== "smoke")
+      throw new Error("shedding did not help");
+    const columns = ["goodput/s", "% of capacity", "served p50 ms", "p99 ms", "refused %", "refused p99 ms"];
+    return {
+      tables: [
+        {
+          title: `${load.rate} requests/s for ${load.seconds} s, of which ${capacity}/s can be served within ${DEADLINE_MILLIS} ms`,
+          columns: [...columns, "failed late %", "no answer in time %"],
+          rows,
+        },
+        await decisionCost(effort),
+      ],
+      reached: { ofCapacity: Number(shedding) / capacity },
+    };
   } finally {
     await server.stop();
   }
+};
+
+interface Load {
+  readonly rate: number;
+  readonly seconds: number;
+  readonly capacity: number;
 }
 
 async function measure(
-  { name, shed: options, connectionTimeoutMillis = 0 }: Case,
+  { shed: options, connectionTimeoutMillis = 0 }: Case,
   { host, port, user, password }: PostgresServer,
-  rate: number,
-  capacity: number,
-): Promise<number> {
+  load: Load,
+): Promise<readonly Cell[]> {
   const account = { host, port, user, password, database: "postgres" };
   const pool = new pg.Pool({ ...account, max: CONNECTIONS, idleTimeoutMillis: 0, connectionTimeoutMillis });
   pool.on("error", () => {});
@@ -92,23 +108,17 @@ async function measure(
     const warmed = await Promise.all(Array.from({ length: CONNECTIONS }, () => pool.connect()));
     for (const client of warmed) client.release();
 
-    const answers = await openLoad(rate, () => ask(target));
+    const answers = await openLoad(load, () => ask(target));
     const [reading] = await scope.readings();
     const good = answers.filter(({ status }) => status === 200).map(({ millis }) => millis);
     const refused = answers.filter(({ status }) => status === 503);
     const failed = answers.filter(({ status }) => status === 500);
-    const goodput = good.length / SECONDS;
-    const share = (part: number) => `${((100 * part) / answers.length).toFixed(1)} %`;
-    console.log(
-      `  ${name.padEnd(30)} ${goodput.toFixed(0).padStart(9)} ${`${((100 * goodput) / capacity).toFixed(0)} %`.padStart(12)}` +
-        ` ${quantile(good, 0.5).padStart(11)} ${quantile(good, 0.99).padStart(7)} ${share(refused.length).padStart(13)}` +
-        ` ${share(failed.length).padStart(12)} ${share(answers.length - good.length - refused.length - failed.length).padStart(18)}` +
-        (options
-          ? `; refused in ${quantile(
-              refused.map(({ millis }) => millis),
-              0.99,
-            )} ms (p99)`
-          : ""),
+    const goodput = good.length / load.seconds;
+    const percent = (part: number) => (100 * part) / answers.length;
+    const lost = answers.length - good.length - refused.length - failed.length;
+    const refusedP99 = quantile(
+      refused.map(({ millis }) => millis),
+      0.99,
     );
     const expected = options ? refused.length : 0;
     // Callers that are gone may have been refused too: the counter knows of those and we do not.
@@ -117,7 +127,11 @@ async function measure(
     if (counted < expected || counted > expected + (options ? gone : 0)) {
       throw new Error(`counted ${counted} shed, ${expected} were`);
     }
-    return goodput;
+    return [
+      ...[goodput, (100 * goodput) / load.capacity, quantile(good, 0.5), quantile(good, 0.99)],
+      ...[percent(refused.length), refused.length > 0 ? refusedP99 : null],
+      ...[percent(failed.length), percent(lost)],
+    ];
   } finally {
     target.agent.destroy();
     http.close().closeAllConnections();
@@ -129,15 +143,15 @@ async function measure(
 
 /** Poisson arrivals, the same in every case. Times count from when a request was due: a late generator hides nothing. */
 async function openLoad(
-  rate: number,
+  { rate, seconds }: Load,
   send: () => Promise<{ status: number | undefined }>,
 ): Promise<Answer[]> {
   const random = seeded(1);
   const answers: Promise<Answer>[] = [];
   const began = performance.now();
   for (let due = began; ; ) {
-    due += (-1000 / rate) * Math.log(1 - random());
-    if (due - began > SECONDS * 1000) break;
+    due += exponential(random, 1000 / rate);
+    if (due - began > seconds * 1000) break;
     const early = due - performance.now();
     if (early > 0) await sleep(early);
     const at = due;
@@ -169,8 +183,9 @@ function ask(target: { port: number; agent: Agent }): Promise<{ status: number |
 }
 
 /** What the middleware costs a request while nothing is shed, with one pool and with four. */
-async function decisionCost(): Promise<void> {
-  const times = 5_000_000;
+async function decisionCost(effort: Effort): Promise<Table> {
+  const times = effort === "smoke" ? 1_000 : 2_000_000;
+  const rows: { name: string; cells: Cell[] }[] = [];
   for (const pools of [1, 4]) {
     const scope = poolscope({ sampleIntervalMillis: 0, processes: 0 });
     for (let at = 0; at < pools; at++) scope.watch(new pg.Pool(), { name: `pool-${at}` });
@@ -183,27 +198,10 @@ async function decisionCost(): Promise<void> {
       for (let time = 0; time < times; time++) middleware(response, response, next);
       return Number(process.hrtime.bigint() - began) / times;
     };
-    const nanos = [run(), run(), run(), run(), run()].slice(1).sort((a, b) => a - b);
-    if (passed !== 5 * times) throw new Error(`${passed} of ${5 * times} passed`);
-    console.log(
-      `  a request that passes costs ${nanos[0]?.toFixed(0)}–${nanos.at(-1)?.toFixed(0)} ns with ${pools} ${pools === 1 ? "pool" : "pools"}`,
-    );
+    const nanos = Array.from({ length: 8 }, run).slice(1);
+    if (passed !== 8 * times) throw new Error(`${passed} of ${8 * times} passed`);
+    rows.push({ name: `${pools} ${pools === 1 ? "pool" : "pools"}`, cells: [figure(nanos)] });
     await scope.shutdown();
   }
-}
-
-function quantile(values: readonly number[], share: number): string {
-  const sorted = [...values].sort((a, b) => a - b);
-  return sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))]?.toFixed(0) ?? "–";
-}
-
-/** mulberry32. */
-function seeded(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
+  return { title: "What the middleware costs a request that passes", columns: ["ns"], rows };
 }

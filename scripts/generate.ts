@@ -4,6 +4,8 @@ import { fileURLToPath } from "node:url";
 import { ValueType } from "@opentelemetry/api";
 import { emptyResource } from "@opentelemetry/resources";
 import { AggregationTemporality, DataPointType, type MetricData } from "@opentelemetry/sdk-metrics";
+import { performancePage } from "../bench/harness/page.ts";
+import { savedResults } from "../bench/harness/results.ts";
 import { DASHBOARDS } from "../grafana/src/index.ts";
 import { prometheusText } from "../src/metrics/prometheus-text.ts";
 import {
@@ -26,6 +28,7 @@ import { dashboardsPage } from "./dashboards-page.ts";
 export const GENERATED: Readonly<Record<string, () => Promise<string>>> = {
   "docs/metrics.md": metricsPage,
   "docs/dashboards.md": dashboardsPage,
+  "docs/performance.md": async () => performancePage(await savedResults()),
   "etc/poolscope.api.md": apiReport,
   ...dashboardFiles(),
 };

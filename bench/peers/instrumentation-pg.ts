@@ -17,6 +17,7 @@ import pg from "pg";
 import { poolscope } from "poolscope";
 import { startPostgres } from "../../demo/postgres-server.ts";
 import { MIX_SIZE, prepareQueryMix, runQueryMix } from "../../test/support/query-mix.ts";
+import type { Bench, Table } from "../harness/bench.ts";
 
 /** It assigns to the application's own config, which throws, and the query never begins. All else runs with it. */
 const SKIP = ["frozen config that holds the callback"];
@@ -33,7 +34,7 @@ interface Counted {
 
 const meterName = { ours: "poolscope", theirs: "@opentelemetry/instrumentation-pg" };
 
-export async function peerInstrumentationPg(): Promise<void> {
+export const peerInstrumentationPg: Bench = async () => {
   const { host, port, user, password, stop } = await startPostgres();
   const server = { host, port, user, password };
   const admin = makePool({ ...server, database: "postgres", max: 1 });
@@ -53,14 +54,13 @@ export async function peerInstrumentationPg(): Promise<void> {
     const theirs = await withOfficial((provider) => mix(pools("official"), provider, () => {}));
     const ours = await withOwn((provider, watch) => mix(pools("watched"), provider, watch));
     assert.deepEqual(ours.truth, theirs.truth);
-    print(ours.truth, ours.counted, theirs.counted);
     assert.deepEqual(ours.counted.counts, ours.truth, "poolscope's counts are not the truth");
-    await twoPools(server);
+    return { tables: [...queryTables(ours.truth, ours.counted, theirs.counted), await twoPools(server)] };
   } finally {
     await admin.end();
     await stop();
   }
-}
+};
 
 /** Connections may still be closing when the server stops. */
 function makePool(options: pg.PoolConfig): pg.Pool {
@@ -157,29 +157,41 @@ function sorted(counts: Counts): Counts {
 
 type Texts = Counted & { readonly seriesWithTexts: number };
 
-function print(truth: Counts, ours: Texts, theirs: Texts): void {
+function queryTables(truth: Counts, ours: Texts, theirs: Texts): Table[] {
   const total = (counts: Counts) => Object.values(counts).reduce((sum, value) => sum + value, 0);
-  const row = (name: string, ...values: (string | number)[]) =>
-    console.log(`  ${name.padEnd(34)}${values.map((value) => String(value).padStart(12)).join("")}`);
-  console.log(
-    `peers/instrumentation-pg: ${MIX_SIZE} queries of every shape, without "${SKIP}", in which the instrumentation throws`,
-  );
-  row("queries by error.type", "truth", "poolscope", "official");
-  for (const type of new Set([...Object.keys(truth), ...Object.keys(theirs.counts)])) {
-    row(type, truth[type] ?? 0, ours.counts[type] ?? 0, theirs.counts[type] ?? 0);
-  }
-  row("all", total(truth), total(ours.counts), total(theirs.counts));
-  row("series of durations", "", ours.series, theirs.series);
-  row(`the same after ${TEXTS} × "SELECT\\n<n>"`, "", ours.seriesWithTexts, theirs.seriesWithTexts);
-  const worst = theirs.operations.filter((name) => !ours.operations.includes(name));
-  console.log(`  db.operation.name, poolscope: ${ours.operations.join(", ")}`);
-  console.log(
-    `  db.operation.name, official besides: ${worst.map((name) => JSON.stringify(name)).join(", ")}`,
-  );
+  const types = [...new Set([...Object.keys(truth), ...Object.keys(theirs.counts)])];
+  const row = (name: string, ...cells: string[]) => ({ name, cells });
+  const counted = (name: string, ...counts: number[]) => row(name, ...counts.map(String));
+  const others = theirs.operations.filter((name) => !ours.operations.includes(name));
+  return [
+    {
+      title: `${MIX_SIZE} queries of every shape, without "${SKIP}", in which the instrumentation throws; by error.type`,
+      columns: ["truth", "poolscope", "instrumentation-pg"],
+      rows: [
+        ...types.map((type) =>
+          counted(type, truth[type] ?? 0, ours.counts[type] ?? 0, theirs.counts[type] ?? 0),
+        ),
+        counted("all", total(truth), total(ours.counts), total(theirs.counts)),
+      ],
+    },
+    {
+      title: "Series of durations",
+      columns: ["poolscope", "instrumentation-pg"],
+      rows: [
+        counted("of the same queries", ours.series, theirs.series),
+        counted(`after ${TEXTS} texts like "SELECT\\n17" more`, ours.seriesWithTexts, theirs.seriesWithTexts),
+        row("`db.operation.name`", quoted(ours.operations), `${quoted(others)} besides`),
+      ],
+    },
+  ];
+}
+
+function quoted(names: readonly string[]): string {
+  return names.map((name) => JSON.stringify(name).slice(1, -1)).join(" · ");
 }
 
 /** Three connections of one pool held, and one of the other: what is `used`? */
-async function twoPools(server: pg.PoolConfig): Promise<void> {
+async function twoPools(server: pg.PoolConfig): Promise<Table> {
   const held = { official: 3, watched: 1 };
   const used = await withOfficial((official) =>
     withOwn(async (own, watch) => {
@@ -198,12 +210,16 @@ async function twoPools(server: pg.PoolConfig): Promise<void> {
       return seen;
     }),
   );
-  console.log("  connections used, of two pools");
-  for (const [index, [name, truth]] of Object.entries(held).entries()) {
+  const rows = Object.entries(held).map(([name, truth], index) => {
     const [ours, theirs] = [used.ours[index], used.theirs[index]];
-    console.log(`    ${name.padEnd(10)} truth ${truth}, poolscope ${ours}, official ${theirs}`);
     assert.equal(ours, truth, "poolscope's count of used connections is not the truth");
-  }
+    return { name, cells: [truth, ours, theirs].map(String) };
+  });
+  return {
+    title: "Connections used, of two pools",
+    columns: ["truth", "poolscope", "instrumentation-pg"],
+    rows,
+  };
 }
 
 function usedByPool(collected: ResourceMetrics, meter: string): unknown[] {

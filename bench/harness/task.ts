@@ -1,0 +1,18 @@
+/**
+ * What a worker does. Its module exports `start`, which is given what {@link startWorker} was, and whatever passes
+ * between the two processes is JSON.
+ */
+interface Task<Input, Output> {
+  round(input: Input): Promise<Output> | Output;
+  /** Throws where something was miscounted. Lets go of everything, so that the process ends. */
+  finish(): Promise<void>;
+}
+
+export type Start<Argument, Input, Output> = (argument: Argument) => Promise<Task<Input, Output>>;
+
+export type Request = { readonly kind: "round"; readonly input: unknown } | { readonly kind: "finish" };
+
+export type Reply =
+  | { readonly kind: "ready" }
+  | { readonly kind: "done"; readonly output?: unknown }
+  | { readonly kind: "failed"; readonly reason: string };

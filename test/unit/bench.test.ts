@@ -1,0 +1,61 @@
+import { describe, expect, it } from "vitest";
+import type { Machine } from "../../bench/harness/machine.ts";
+import { performancePage } from "../../bench/harness/page.ts";
+import { Comparison, takeTurns } from "../../bench/harness/pairs.ts";
+
+const machine: Machine = {
+  cpu: "a CPU",
+  cores: 2,
+  isPinned: true,
+  node: "20.20.2",
+  versions: { pg: "8.23.1" },
+};
+
+function pageWith(reached: Record<string, number>): string {
+  return performancePage({ saturation: { date: "2026-11-23 10:00", machine, tables: [], reached } });
+}
+
+describe("docs/performance.md", () => {
+  it("says of each target whether it was met", () => {
+    expect(pageWith({ throughput: 0.98 })).toContain("| ≥ 0.97 × bare | 0.980 | met |");
+    expect(pageWith({ throughput: 0.969 })).toContain("| ≥ 0.97 × bare | 0.969 | NOT met |");
+    expect(pageWith({ throughput: Number.NaN })).toContain("| NaN | NOT met |");
+  });
+
+  it("names date, machine and versions, and leaves out benches that were not run", () => {
+    const page = pageWith({});
+    expect(page).toContain("2026-11-23 10:00 UTC. a CPU, 2 cores");
+    expect(page).toContain("Node 20.20.2. pg 8.23.1");
+    expect(page).not.toContain("## memory");
+  });
+});
+
+describe("turns", () => {
+  it("put the bare twin beside every turn of another, before and after it by turns", async () => {
+    const order: string[] = [];
+    const cost: Record<string, number> = { bare: 10, watched: 11, heavy: 20 };
+    const pairs = await takeTurns(Object.keys(cost), "bare", { rounds: 2, generation: 1 }, async (name) => {
+      order.push(name);
+      return cost[name]!;
+    });
+    expect(order.join(" ")).toBe("bare watched bare heavy heavy bare watched bare");
+    const { ratio, added } = new Comparison(pairs["watched"] ?? [], (nanos) => nanos);
+    expect(ratio).toEqual({ median: 1.1, min: 1.1, max: 1.1 });
+    expect(added.median).toBe(1);
+  });
+
+  it("are compared with their neighbours: a machine that slows down changes nothing", async () => {
+    let slowness = 1;
+    const pairs = await takeTurns(
+      ["bare", "watched"],
+      "bare",
+      { rounds: 20, generation: 1 },
+      async (name) => {
+        slowness *= 1.001;
+        return slowness * (name === "bare" ? 10 : 12);
+      },
+    );
+    const { median } = new Comparison(pairs["watched"] ?? [], (nanos) => nanos).ratio;
+    expect(median).toBeCloseTo(1.2, 2);
+  });
+});
