@@ -129,7 +129,7 @@ export class Engine {
       callers: this.callers,
       queries: this.#queryTools,
       codesTimeouts,
-      notesSites: leakAfterMillis > 0 || looksForNesting,
+      notesSites: looksForNesting ? "all" : leakAfterMillis > 0 ? "some" : undefined,
     });
     this.registry.add(watched);
     this.lifecycle.started();

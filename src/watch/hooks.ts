@@ -8,14 +8,14 @@ import { type Settled, settlingCallback, settlingPromises } from "./settling.ts"
 
 /** Hears what happens in one pool. Its methods are called in the middle of the application's work and never throw. */
 export interface PoolObserver {
-  /** Whether it is of interest where the application asks for connections. */
-  readonly notesSites: boolean;
+  /** Whether it is of interest where the application asks for the connection it is about to ask for. */
+  notesSite(): boolean;
   /**
    * Someone asks for a client; called before pg-pool sees the request. The result is called once, with the outcome, and
    * must not throw.
    *
    * @param isExplicit The application called `connect`, and is to release; otherwise `pool.query` does
-   * @param site Where it did so, if {@link notesSites}
+   * @param site Where it did so, if {@link notesSite}
    */
   requested(isExplicit: boolean, site: CallSite | undefined): Settle;
   /** pg-pool has the request: it is queued, or being served. */
@@ -58,7 +58,7 @@ export function hookPool(pool: HookablePool, watcher: PoolObserver, callers: Cal
       const isOurs = active && this === pool && !pool.ending && (!callback || typeof callback === "function");
       if (!isOurs) return Reflect.apply(original, this, args);
 
-      const site = isQuery || !observer.notesSites ? undefined : new CallSite();
+      const site = !isQuery && observer.notesSite() ? new CallSite() : undefined;
       const settle = observer.requested(!isQuery, site);
       try {
         if (callback) args[0] = settlingCallback(callers.keep(callback), settle);
@@ -119,7 +119,7 @@ function guarded(observer: PoolObserver): PoolObserver {
       }
     };
   return {
-    notesSites: observer.notesSites,
+    notesSite: () => observer.notesSite(),
     requested(isExplicit, site) {
       try {
         return observer.requested(isExplicit, site);

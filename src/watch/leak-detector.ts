@@ -25,8 +25,7 @@ export class LeakDetector {
       for (const connection of pool.held()) {
         const { hold } = connection;
         if (!hold.isExplicit || hold.isSuspected || at - hold.since < this.#afterMillis) continue;
-        hold.isSuspected = true;
-        pool.leaks++;
+        pool.suspect(hold);
         this.#report(pool, connection, hold);
       }
     }

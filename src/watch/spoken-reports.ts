@@ -37,7 +37,7 @@ export class SpokenReports implements PoolReports {
     const held = describe(pool, connection, hold);
     this.#logger.warn(
       `${pool.name} - suspected leak: a connection${checkedOut(held.site)} has been held for ${seconds(held)} ` +
-        `(${connection.activity.replaceAll("_", " ")}${last(held)}); release it in a finally block${trace(held.stack)}`,
+        `(${connection.activity.replaceAll("_", " ")}${last(held)}); release it in a finally block${held.site === undefined ? UNPLACED : trace(held.stack)}`,
     );
     this.#events.emit("leak", held);
   }
@@ -117,6 +117,9 @@ function describe(pool: WatchedPool, { lastVerb, processId }: Connection, hold: 
 function seconds({ heldSeconds }: HeldConnection): string {
   return `${heldSeconds.toFixed(1)} s`;
 }
+
+/** See `SiteBudget`. */
+const UNPLACED = "; its place was not noted, that of the next one will be";
 
 function checkedOut(site: string | undefined): string {
   return site ? ` checked out at ${site}` : "";

@@ -38,8 +38,8 @@ export interface WatchTools {
   readonly callers: Callers;
   /** Whether timeout errors are given a code and the pool's numbers. */
   readonly codesTimeouts: boolean;
-  /** Whether to note where connections are asked for. */
-  readonly notesSites: boolean;
+  /** Whether to note where connections are asked for: of some checkouts where there are very many. */
+  readonly notesSites: "some" | "all" | undefined;
   /** Undefined: queries are not measured. */
   readonly queries: QueryTools | undefined;
 }

@@ -17,6 +17,7 @@ import type { HookablePool, PgClient, PgPool } from "./pg-types.ts";
 import { countWaiting, type LoadGuard, limitOf, type PoolState, stateOf } from "./pool-state.ts";
 import type { PoolWatch } from "./pool-watch.ts";
 import { countFree, type RecycleCounts, recycleCounts } from "./recycled-pools.ts";
+import { SiteBudget } from "./site-budget.ts";
 import { type Waiter, Waiters } from "./waiters.ts";
 import { noteWatch } from "./watch-of.ts";
 import type { PoolRecorders, WatchTools } from "./watch-tools.ts";
@@ -63,6 +64,8 @@ export class WatchedPool implements PoolObserver {
   readonly #connections: Connections;
   readonly #waiters = new Waiters();
   readonly #holds = new MovingMean();
+  /** Undefined: nobody wants to know the places of checkouts. */
+  readonly #sites: SiteBudget | undefined;
   readonly #peakUsed = new Peak();
   readonly #peakWaiting = new Peak();
   readonly #unhook: () => void;
@@ -84,6 +87,7 @@ export class WatchedPool implements PoolObserver {
     this.target = { Client: pool.Client, options: pool.options };
     this.#poolSize = poolSize;
     this.#tools = tools;
+    this.#sites = tools.notesSites ? new SiteBudget(tools.notesSites === "all") : undefined;
     this.#dials = new Dials(pool);
     this.#connections = new Connections(pool, tools.recorders.reuse, (client) => this.#dials.has(client));
     this.queries = tools.queries && this.#watchQueries(tools.queries);
@@ -189,16 +193,24 @@ export class WatchedPool implements PoolObserver {
     return this.#pool.totalCount - this.#pool.idleCount - this.#dials.count();
   }
 
+  /** A connection has been held for too long. */
+  suspect(hold: Hold): void {
+    hold.isSuspected = true;
+    this.leaks++;
+    if (!hold.site) this.#sites?.missed(now());
+  }
+
   // ── what happens in the pool (PoolObserver) ──
 
-  get notesSites(): boolean {
-    return this.#tools.notesSites;
+  notesSite(): boolean {
+    return this.#sites?.take() === true;
   }
 
   requested(isExplicit: boolean, site: CallSite | undefined): Settle {
     const pool = this.#pool;
     const { nesting, reports } = this.#tools;
     const since = now();
+    this.#sites?.refill(since);
     this.requests++;
     const outer = nesting.holdOf(pool);
     if (outer) reports.nestedCheckout(this, outer, site);

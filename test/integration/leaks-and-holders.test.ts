@@ -55,6 +55,35 @@ test("a leak is reported once, with where and what, and taken back when the conn
   expect(exported.value("bystander", "poolscope_pool_leaks_total")).toBe(0);
 });
 
+test("of very many checkouts some have their place noted; after a leak without one, all have", async () => {
+  const logger = quiet();
+  const scope = makeScope({ leakAfterMillis: 10, logger });
+  const pool = makePool({ max: 2 });
+  scope.watch(pool, { name: "orders" });
+  const site = async () => (await scope.holders("orders"))[0]?.site;
+  const first = await leakyCheckout(pool);
+  expect(await site()).toMatch(HERE);
+  first.release();
+
+  const leaked = await until(async () => {
+    // Sooner than the budget is filled again.
+    for (let checkout = 0; checkout < 200; checkout++) (await pool.connect()).release();
+    const client = await pool.connect();
+    if (!(await site())) return client;
+    client.release();
+    return undefined;
+  });
+  await until(() => logger.warn.mock.calls.flat().some((line) => line.includes("suspected leak: ")));
+  expect(logger.warn.mock.calls.flat().join("\n")).toMatch(
+    /^orders - suspected leak: a connection has been held for .*; its place was not noted, that of the next one will be$/m,
+  );
+  leaked.release();
+  for (let checkout = 0; checkout < 200; checkout++) (await pool.connect()).release();
+  const next = await leakyCheckout(pool);
+  expect(await site()).toMatch(HERE);
+  next.release();
+});
+
 test("pool.query is never a leak, however long it takes; leakAfterMillis 0 reports none and notes no place", async () => {
   const scope = makeScope({ leakAfterMillis: 20 });
   const pool = makePool({ max: 2 });
