@@ -1,13 +1,18 @@
 import type { Attributes } from "@opentelemetry/api";
 import type { ResourceMetrics } from "@opentelemetry/sdk-metrics";
 import { EXPONENTIAL_HISTOGRAM_POINTS } from "../metrics/sdk-values.ts";
-import { ATTR_POOL_NAME, METER_NAME, type MetricSpec } from "../metrics/semconv.ts";
+import { ATTR_POOL_NAME, METER_NAME, METRICS, type MetricSpec } from "../metrics/semconv.ts";
 import { addBuckets, type Buckets, NO_BUCKETS } from "./distribution.ts";
 
 interface Point {
   readonly attributes: Attributes;
   readonly value: unknown;
 }
+
+/** By name. A list of places for each pool takes a tenth of a map of names. */
+const METRIC_PLACES: ReadonlyMap<string, number> = new Map(
+  Object.values(METRICS).map(({ name }, place) => [name, place]),
+);
 
 /** A series of one pool and metric, and the others. A list of its own for each metric would be mostly room for more. */
 interface Link extends Point {
@@ -16,30 +21,32 @@ interface Link extends Point {
 
 /** What one collection says, found by pool and metric. */
 export class MetricPoints {
-  /** Pool name → metric name → first series. */
-  readonly #points = new Map<unknown, Map<string, Link>>();
+  /** By pool's name: the first series of each metric, at its place in {@link METRIC_PLACES}. */
+  readonly #points = new Map<unknown, (Link | undefined)[]>();
 
   constructor({ scopeMetrics }: ResourceMetrics) {
     for (const { scope, metrics } of scopeMetrics) {
       if (scope.name !== METER_NAME) continue;
       for (const { descriptor, dataPointType, dataPoints } of metrics) {
         if (dataPointType === EXPONENTIAL_HISTOGRAM_POINTS) continue;
+        const place = METRIC_PLACES.get(descriptor.name);
+        if (place === undefined) continue;
         // From the last: the first series comes first in its chain.
         for (let index = dataPoints.length - 1; index >= 0; index--) {
-          this.#add(descriptor.name, dataPoints[index] as Point);
+          this.#add(place, dataPoints[index] as Point);
         }
       }
     }
   }
 
-  #add(metric: string, { attributes, value }: Point): void {
+  #add(place: number, { attributes, value }: Point): void {
     const pool = attributes[ATTR_POOL_NAME];
     let metrics = this.#points.get(pool);
     if (!metrics) {
-      metrics = new Map();
+      metrics = new Array(METRIC_PLACES.size).fill(undefined);
       this.#points.set(pool, metrics);
     }
-    metrics.set(metric, { attributes, value, next: metrics.get(metric) });
+    metrics[place] = { attributes, value, next: metrics[place] };
   }
 
   has(pool: string): boolean {
@@ -76,7 +83,7 @@ export class MetricPoints {
   }
 
   #first(pool: string, { name }: MetricSpec): Link | undefined {
-    return this.#points.get(pool)?.get(name);
+    return this.#points.get(pool)?.[METRIC_PLACES.get(name) ?? -1];
   }
 }
 
