@@ -26,7 +26,7 @@ interface Extent {
 }
 
 const EXTENT: Record<Effort, Extent> = {
-  full: { generations: 3, rounds: 16, warmUps: 8, share: 1 },
+  full: { generations: 2, rounds: 16, warmUps: 8, share: 1 },
   quick: { generations: 1, rounds: 20, warmUps: 10, share: 1 },
   smoke: { generations: 1, rounds: 1, warmUps: 0, share: 0.1 },
 };
