@@ -33,12 +33,14 @@ export class CallSite {
       return [];
     }
     if (typeof text !== "string") return [];
-    return text
+    const frames = text
       .split("\n")
       .slice(1 + OWN_FRAMES)
       .map(withPath)
-      .filter(isApplication)
-      .map((frame) => frame.replace(here, ""));
+      .filter(isApplication);
+    // A pool that is recycled too has more hooks of ours in front. In a bundle everything is in the same place.
+    const others = frames.filter((frame) => !own || !frame.includes(own));
+    return (others.length > 0 ? others : frames).map((frame) => frame.replace(here, ""));
   }
 
   /** File and line of the innermost frame of the application, like `src/reports.ts:41`. */
@@ -49,7 +51,7 @@ export class CallSite {
 }
 
 const here = workingFolder();
-const own = path(OWN_FOLDER);
+const own = OWN_FOLDER && path(OWN_FOLDER);
 
 function workingFolder(): string {
   try {
@@ -74,8 +76,6 @@ function path(url: string): string {
 }
 
 function isApplication(frame: string): boolean {
-  // A pool that is recycled too has more hooks of ours in front.
-  if (frame.includes(own)) return false;
   return (
     frame.startsWith("at ") && !/node_modules[\\/]|\(?node:|<anonymous>\)?$|[\\/]pg-pool[\\/]/.test(frame)
   );
