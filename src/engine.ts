@@ -93,7 +93,7 @@ export class Engine {
     this.#service = settings.serviceName;
     this.alerts = alertEngine(settings, () => this.#service, announcer);
     this.slowQueries = new SlowQueries(logger, this.events, settings.queries.slowMillis);
-    const follow: QueryTools["follow"] = (client, queries) => hookQueries(client, queries, this.callers);
+    const follow: QueryTools["follow"] = (queries) => hookQueries(queries, this.callers);
     this.#queryTools = queryTools(settings.queries, logger, this.#instrumentation?.follow ?? follow);
     this.routes = new Routes(this.callers, this.#queryTools !== undefined, logger);
     this.#reports = new SpokenReports(logger, this.events, this.slowQueries);

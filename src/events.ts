@@ -11,7 +11,7 @@ export interface HeldConnection {
   readonly site?: string;
   /** The application's frames, innermost first. */
   readonly stack: readonly string[];
-  /** The statement finished last, like `SELECT`: the server's word for it, never its text. */
+  /** The verb of the statement finished last, like `SELECT`, never its text; where queries are measured. */
   readonly lastVerb?: string;
   /** The backend's process id, `pid` of `pg_stat_activity`. */
   readonly processId?: number;

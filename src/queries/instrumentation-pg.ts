@@ -67,7 +67,7 @@ export class InstrumentationPg {
     if (Pool) this.#patch("pg-pool", Pool, Pool, "connect");
   }
 
-  readonly follow: QueryTools["follow"] = (client, queries) => this.#calls.follow(client, queries);
+  readonly follow: QueryTools["follow"] = (queries) => this.#calls.follow(queries);
 
   /** Whichever copy of pg the pool is of. */
   patchClientsOf(pool: HookablePool): void {

@@ -13,15 +13,14 @@ import { ATTR_ERROR_TYPE, METRICS } from "../metrics/semconv.ts";
 import type { Callers } from "../watch/callers.ts";
 import { override } from "../watch/override.ts";
 import type { PgClient } from "../watch/pg-types.ts";
-import type { PoolQueries } from "./pool-queries.ts";
+import type { ClientQueries } from "./client-queries.ts";
 import { type NextRecord, QuerySpan } from "./query-span.ts";
 import type { GivenQuery } from "./query-text.ts";
 import { returnedRows } from "./returned-rows.ts";
 
 /** A call of `query` on a client of a watched pool, while it has not returned. */
 interface Call {
-  readonly client: PgClient;
-  readonly queries: PoolQueries;
+  readonly queries: ClientQueries;
   readonly given: GivenQuery;
 }
 
@@ -44,13 +43,13 @@ export class InstrumentedCalls {
   }
 
   /** Notes, for the length of each call of the client's `query`, that it is the one. */
-  follow(pgClient: PgClient, queries: PoolQueries): () => void {
-    const client = pgClient as QueryingClient;
+  follow(queries: ClientQueries): () => void {
+    const client = queries.client as QueryingClient;
     if (typeof client.query !== "function") return () => {};
     let active = true;
     const query = (original: QueryingClient["query"], args: unknown[]) => {
       const outer = this.#calling;
-      const call: Call = { client, queries, given: args[0] as GivenQuery };
+      const call: Call = { queries, given: args[0] as GivenQuery };
       this.#calling = call;
       const callback = args.at(-1);
       if (typeof callback === "function")
@@ -105,7 +104,7 @@ export class InstrumentedCalls {
     if (!call) return span;
     // One call, one span: what the call goes on to call is not the pool's.
     this.#calling = undefined;
-    return new QuerySpan(span, call.queries.began(call.client, call.given), this.#next);
+    return new QuerySpan(span, call.queries.began(call.given), this.#next);
   }
 
   #record(seconds: number, attributes: Attributes | undefined): void {

@@ -1,24 +1,12 @@
 import type { Callers } from "../watch/callers.ts";
 import { override } from "../watch/override.ts";
 import type { PgClient } from "../watch/pg-types.ts";
-import { settlingPromises } from "../watch/settling.ts";
+import { SettlingPromises } from "../watch/settling.ts";
+import type { ClientQueries } from "./client-queries.ts";
 import type { GivenQuery } from "./query-text.ts";
 import { returnedRows } from "./returned-rows.ts";
+import type { RunningQuery } from "./running-query.ts";
 import { followSubmittable, isSubmittable } from "./submittable.ts";
-
-/** Hears of the queries of one client. Called in the middle of the application's work: must not throw. */
-export interface QueryObserver {
-  /** The application calls `client.query`. What it returns is called when the query is over. */
-  queried(client: PgClient, query: GivenQuery): FinishQuery;
-}
-
-/**
- * Called once or more; only the first call counts. Must not throw.
- *
- * @param error Undefined or null: it went well
- * @param endedAt `performance.now()`; default: now
- */
-export type FinishQuery = (error: unknown, rows?: number, endedAt?: number) => void;
 
 interface QueryingClient extends PgClient {
   query(...args: unknown[]): unknown;
@@ -29,43 +17,55 @@ interface QueryingClient extends PgClient {
 type QueryCallback = (this: unknown, error: unknown, result?: unknown) => unknown;
 
 /**
- * Attaches an observer to one client's `query`, in whatever shape it is called: text or config, callback or promise, or
- * a Submittable. What the application sees stays the same: the same return value, the same promise with nothing
- * chained to it, the same stacks.
+ * Hears of a client's queries, in whatever shape they are called: text or config, callback or promise, or a Submittable.
+ * What the application sees stays the same: the same return value, the same promise with nothing chained to it, the same
+ * stacks.
  *
  * @returns Puts the client back as it was. Queries under way are followed to their end.
  */
-export function hookQueries(pgClient: PgClient, observer: QueryObserver, callers: Callers): () => void {
-  const client = pgClient as QueryingClient;
+export function hookQueries(queries: ClientQueries, callers: Callers): () => void {
+  const client = queries.client as QueryingClient;
   if (typeof client.query !== "function") return () => {};
   let active = true;
-  const withSettlingPromise = settlingPromises(client, "_Promise");
+  const promises = new SettlingPromises(client, "_Promise", settled);
 
   const unhook = override(client, "query", (original) => {
     return function query(this: QueryingClient, ...args: unknown[]): unknown {
       if (!active || this !== client) return Reflect.apply(original, this, args);
-      const given = args[0] as GivenQuery;
-      const finish = observer.queried(client, given);
+      const given = args[0];
+      const running = queries.began(given as GivenQuery);
       try {
         if (isSubmittable(given)) {
-          followSubmittable(given, finish);
-          return Reflect.apply(original, this, args);
+          followSubmittable(given, running);
+          return Reflect.apply(original, client, args);
         }
-        const callback = callbackOf(args);
-        if (callback !== undefined) {
-          return queryWithCallback(client, original, args, callback, callers, finish);
-        }
-        return withSettlingPromise(
-          (error, result) => finish(error, error == null ? returnedRows(result) : undefined),
-          () => Reflect.apply(original, this, args),
-        );
+        const callback = callbackOf(given, args[1], args[2]);
+        if (callback === undefined) return promises.call(running, original, args);
+        if (typeof callback !== "function") return Reflect.apply(original, client, args);
+        const kept = callers.keep(callback as QueryCallback);
+        return queryWithCallback(client, original, args, callback, finishingCallback(kept, running));
       } catch (error) {
         // A query that pg refuses on the spot: no text at all, a callback that is none, a value that cannot be sent.
-        finish(error);
+        running.over(error);
         throw error;
       }
     };
   });
+
+  function finishingCallback(callback: QueryCallback, running: RunningQuery): QueryCallback {
+    return function (this: unknown, ...outcome) {
+      const endedAt = performance.now();
+      running.over(outcome[0], outcome[0] ? undefined : returnedRows(outcome[1]), endedAt);
+      if (!running.isOfPool) return Reflect.apply(callback, this, outcome);
+      const { moment } = queries.pool;
+      moment.leave(endedAt);
+      try {
+        return Reflect.apply(callback, this, outcome);
+      } finally {
+        moment.pass();
+      }
+    };
+  }
 
   return () => {
     active = false;
@@ -73,8 +73,12 @@ export function hookQueries(pgClient: PgClient, observer: QueryObserver, callers
   };
 }
 
+function settled(running: RunningQuery, error: unknown, result?: unknown): void {
+  running.over(error, error == null ? returnedRows(result) : undefined);
+}
+
 /** Where pg looks for it: the third argument, the second, the config. What is no function pg refuses by itself. */
-function callbackOf([given, values, callback]: readonly unknown[]): unknown {
+function callbackOf(given: unknown, values: unknown, callback: unknown): unknown {
   if (callback) return callback;
   if (typeof values === "function") return values;
   return (typeof given === "object" && (given as { callback?: unknown } | null)?.callback) || undefined;
@@ -85,15 +89,8 @@ function queryWithCallback(
   original: (...args: unknown[]) => unknown,
   args: unknown[],
   callback: unknown,
-  callers: Callers,
-  finish: FinishQuery,
+  finishing: QueryCallback,
 ): unknown {
-  if (typeof callback !== "function") return Reflect.apply(original, client, args);
-  const kept = callers.keep(callback as QueryCallback);
-  const finishing: QueryCallback = function (this: unknown, ...outcome) {
-    finish(outcome[0], outcome[0] ? undefined : returnedRows(outcome[1]));
-    return Reflect.apply(kept, this, outcome);
-  };
   const config = args[0] as { callback?: unknown };
   if (args[2] === callback) args[2] = finishing;
   else if (args[1] === callback) args[1] = finishing;

@@ -41,6 +41,8 @@ export class QuerySeriesSet {
   readonly #plain: ByOperation = new Map();
   readonly #special = new Map<string, ByOperation>();
   #size = 0;
+  #last: QuerySeries | undefined;
+  #lastOperation: string | undefined;
 
   constructor(make: MakeRecorder) {
     this.#make = make;
@@ -48,10 +50,20 @@ export class QuerySeriesSet {
 
   get(labels: QueryLabels): QuerySeries {
     const { operation, summary, errorType } = labels;
-    let byOperation = this.#plain;
-    if (summary !== undefined || errorType !== undefined) {
-      byOperation = getOrCreate(this.#special, `${errorType ?? ""} ${summary ?? ""}`, () => new Map());
+    if (summary === undefined && errorType === undefined) {
+      // Mostly it is the one before.
+      if (!this.#last || operation !== this.#lastOperation) {
+        this.#last = this.#getOf(this.#plain, labels);
+        this.#lastOperation = operation;
+      }
+      return this.#last;
     }
+    const byOperation = getOrCreate(this.#special, `${errorType ?? ""} ${summary ?? ""}`, () => new Map());
+    return this.#getOf(byOperation, labels);
+  }
+
+  #getOf(byOperation: ByOperation, labels: QueryLabels): QuerySeries {
+    const { operation, summary } = labels;
     const series = byOperation.get(operation);
     if (series) return series;
     if (this.#size >= MAX_SERIES && (operation !== undefined || summary !== undefined)) {

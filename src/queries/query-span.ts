@@ -8,8 +8,8 @@ import {
   SpanStatusCode,
   type TimeInput,
 } from "@opentelemetry/api";
-import type { EndQuery } from "./pool-queries.ts";
 import { ReportedFailure } from "./query-failure.ts";
+import type { RunningQuery } from "./running-query.ts";
 
 /** The query whose duration the instrumentation records next, if it is one of a watched pool. */
 export interface NextRecord {
@@ -26,21 +26,21 @@ const EXCEPTION = /^PostgreSQL error of type '(.*)' occurred \(code: (.*)\)$/;
 export class QuerySpan implements Span {
   rows: number | undefined;
   readonly #span: Span;
-  readonly #end: EndQuery;
+  readonly #running: RunningQuery;
   readonly #next: NextRecord;
   readonly #startedAt: number = performance.now();
   #status: SpanStatus | undefined;
   #exception: unknown;
 
-  constructor(span: Span, end: EndQuery, next: NextRecord) {
+  constructor(span: Span, running: RunningQuery, next: NextRecord) {
     this.#span = span;
-    this.#end = end;
+    this.#running = running;
     this.#next = next;
   }
 
   /** @param code `error.type` of the instrumentation's own attributes, which is `code` of the error */
   over(seconds: number, code?: unknown): void {
-    this.#end(seconds, this.#failure(code), this.rows);
+    this.#running.overAfter(seconds, this.#failure(code), this.rows);
   }
 
   /** Right behind it the instrumentation records, unless pg threw. */

@@ -1,6 +1,6 @@
 import type { Events, SlowQuery } from "../events.ts";
 import type { Logger } from "../logger.ts";
-import type { Hold } from "../watch/connection.ts";
+import type { Hold } from "../watch/hold.ts";
 import type { FinishedQuery } from "./pool-queries.ts";
 import { fingerprintOf, redactSql } from "./redact-sql.ts";
 import { SlowGroups, type SlowQueryGroup } from "./slow-groups.ts";

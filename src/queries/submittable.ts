@@ -1,5 +1,5 @@
 import { override } from "../watch/override.ts";
-import type { FinishQuery } from "./query-hooks.ts";
+import type { RunningQuery } from "./running-query.ts";
 
 /**
  * A query that submits itself: pg's own `Query`, pg-cursor, pg-query-stream, pg-copy-streams. The client calls its
@@ -28,12 +28,12 @@ type Handler = (...args: unknown[]) => void;
  * Follows one Submittable until the server has answered for good, or the stream it is was destroyed. The object itself
  * is what the application gets back, so its methods are hooked for that long, and put back.
  */
-export function followSubmittable(query: Submittable, finish: FinishQuery): void {
+export function followSubmittable(query: Submittable, running: RunningQuery): void {
   let rows: number | undefined;
   const undo: (() => void)[] = [];
   const end = (error: unknown, endedAt = performance.now()) => {
     for (const unhook of undo.splice(0)) unhook();
-    finish(error, rows, endedAt);
+    running.over(error, rows, endedAt);
   };
   const hook = (name: keyof Submittable & `handle${string}`, wrap: (original: Handler) => Handler) => {
     if (typeof query[name] !== "function") return;

@@ -16,7 +16,7 @@ export interface UnreturnedConnection {
   readonly site?: string;
   /** The application's frames there, innermost first. */
   readonly stack: readonly string[];
-  /** The statement finished last, like `SELECT`. */
+  /** The statement finished last, like `SELECT`; where queries are measured. */
   readonly lastVerb?: string;
 }
 
@@ -81,12 +81,13 @@ function unreturnedOf(pool: PoolInside): UnreturnedConnection[] {
     const { processID } = client as ClientInside;
     const held = known.get(client);
     const site = held?.hold.site?.location;
+    const lastVerb = held?.lastVerb(held.hold);
     return Object.freeze({
       ...(processID && { processId: processID }),
       ...(held && { heldSeconds: (at - held.hold.since) / 1000 }),
       ...(site && { site }),
       stack: held?.hold.site?.frames ?? [],
-      ...(held?.lastVerb && { lastVerb: held.lastVerb }),
+      ...(lastVerb && { lastVerb }),
     });
   });
 }

@@ -5,23 +5,23 @@ import { override } from "../watch/override.ts";
 import type { ConnectCallback } from "../watch/pg-types.ts";
 import { countWaiting } from "../watch/pool-state.ts";
 import { countFree } from "../watch/recycled-pools.ts";
-import { type Settled, settlingCallback, settlingPromises } from "../watch/settling.ts";
+import { SettlingPromises, settlingCallback } from "../watch/settling.ts";
 import type { PoolInside } from "./inside.ts";
 import type { Recycler } from "./recycler.ts";
 
 /** Stands where callers come in: refuses those too many, marks the checkouts of `pool.query`, names timeouts. */
 export function hookRequests(recycler: Recycler, isRetrying: () => boolean): () => void {
   const { pool, settings, counts } = recycler;
-  const withSettlingPromise = settlingPromises(pool, "Promise");
   let isQuery = false;
 
   counts.isRefusing = () =>
     recycler.isActive && countWaiting(pool) >= settings.maxWaiting && (countFree(pool) <= 0 || isRetrying());
 
-  const codeTimeouts: Settled = (error) => {
+  const codeTimeouts = (_: undefined, error: unknown) => {
     if (error)
       codeTimeout(error, pool, recycler.lastConnectError && dialErrorType(recycler.lastConnectError));
   };
+  const promises = new SettlingPromises(pool, "Promise", codeTimeouts);
 
   const unhookConnect = override(pool, "connect", (original) => {
     return function connect(this: PoolInside, callback?: ConnectCallback): unknown {
@@ -34,11 +34,11 @@ export function hookRequests(recycler: Recycler, isRetrying: () => boolean): () 
       const isCoded = settings.codedTimeouts && Boolean(pool.options.connectionTimeoutMillis);
       let heard = callback;
       if (heard && isQuery && settings.keepOnSqlError) heard = markingCallback(heard);
-      if (heard && isCoded) heard = settlingCallback(heard, codeTimeouts);
+      if (heard && isCoded) heard = settlingCallback(heard, codeTimeouts, undefined);
       recycler.isArriving = true;
       try {
         if (heard || !isCoded) return original.call(pool, heard);
-        return withSettlingPromise(codeTimeouts, () => original.call(pool));
+        return promises.call(undefined, original, []);
       } finally {
         recycler.isArriving = false;
       }

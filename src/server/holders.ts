@@ -17,7 +17,7 @@ export interface Holder {
   readonly activity: Activity;
   /** The protocol's status: `I` idle, `T` in a transaction, `E` in a failed one. */
   readonly transactionStatus?: TransactionStatus;
-  /** The statement finished last, like `SELECT`. */
+  /** The statement finished last, like `SELECT`; where queries are measured. */
   readonly lastVerb?: string;
   /** `pid` of `pg_stat_activity`. */
   readonly processId?: number;
@@ -29,7 +29,8 @@ export interface Holder {
 export function holdersOf(pool: WatchedPool): Holder[] {
   const at = performance.now();
   const holders = [...pool.held()].map((connection): Holder => {
-    const { hold, activity, transactionStatus, lastVerb, processId } = connection;
+    const { hold, activity, transactionStatus, processId } = connection;
+    const lastVerb = connection.lastVerb(hold);
     const site = hold.site?.location;
     return {
       pool: pool.name,

@@ -1,4 +1,5 @@
-import type { Connection, Hold } from "./connection.ts";
+import type { Connection } from "./connection.ts";
+import type { Hold } from "./hold.ts";
 import type { HookablePool, PgClient } from "./pg-types.ts";
 
 /** Why a connection was closed. A closed set: it becomes a label. */
@@ -41,8 +42,11 @@ export function noCloses(): Map<CloseReason, number> {
  * here, where every watch looks, whichever of the two came first to the pool.
  */
 const decisions = new WeakMap<PgClient, CloseReason | "kept">();
+/** Every release looks: where nothing is recycled, at no more than this. */
+let isAnyDecided = false;
 
 export function decide(client: PgClient, decision: CloseReason | "kept"): void {
+  isAnyDecided = true;
   decisions.set(client, decision);
 }
 
@@ -50,9 +54,13 @@ export function undecide(client: PgClient): void {
   decisions.delete(client);
 }
 
+function decisionOf(client: PgClient): CloseReason | "kept" | undefined {
+  return isAnyDecided ? decisions.get(client) : undefined;
+}
+
 /** Why recycling closes this client; undefined when that is not its doing. */
 export function decidedReason(client: PgClient): CloseReason | undefined {
-  const decision = decisions.get(client);
+  const decision = decisionOf(client);
   return decision === "kept" ? undefined : decision;
 }
 
@@ -67,7 +75,7 @@ export function closeReasonAtRelease(
   error: unknown,
   hold: Hold | undefined,
 ): CloseReason | undefined {
-  const decision = decisions.get(client);
+  const decision = decisionOf(client);
   if (decision !== undefined) return decision === "kept" ? undefined : decision;
   if (error) {
     if (client._queryable === false || client._ending === true || meansLost(error)) return "connection_lost";

@@ -1,6 +1,8 @@
 import type { Recorder } from "../metrics/histogram.ts";
+import type { PoolQueries } from "../queries/pool-queries.ts";
 import { type CloseReason, closeReasonAtRelease, decidedReason, noCloses } from "./close-reason.ts";
-import { Connection, type Hold } from "./connection.ts";
+import { Connection } from "./connection.ts";
+import { Hold } from "./hold.ts";
 import type { HookablePool, PgClient } from "./pg-types.ts";
 
 /**
@@ -11,18 +13,26 @@ export class Connections {
   readonly closes: Map<CloseReason, number> = noCloses();
   readonly #pool: HookablePool;
   readonly #reuse: Recorder;
+  readonly #queries: PoolQueries | undefined;
   readonly #open = new Map<PgClient, Connection>();
+  /** Asked for last: mostly it is asked for again, and a look into the map costs 30 ns. */
+  #last: Connection | undefined;
 
   /** @param isDialing Clients of a pool already at work that are no connections yet. */
-  constructor(pool: HookablePool, reuse: Recorder, isDialing: (client: PgClient) => boolean) {
+  constructor(
+    pool: HookablePool,
+    reuse: Recorder,
+    queries: PoolQueries | undefined,
+    isDialing: (client: PgClient) => boolean,
+  ) {
     this.#pool = pool;
     this.#reuse = reuse;
+    this.#queries = queries;
     const idle = new Set(pool._idle?.map(({ client }) => client));
     for (const client of pool._clients ?? []) {
       if (isDialing(client)) continue;
       const connection = this.#add(client, false);
-      // Held since before the watch: by whom and since when is not known.
-      if (pool._idle && !idle.has(client)) connection.hold = heldSinceBefore();
+      if (pool._idle && !idle.has(client)) connection.hold = Hold.fromBefore();
     }
   }
 
@@ -31,7 +41,8 @@ export class Connections {
   }
 
   get(client: PgClient): Connection | undefined {
-    return this.#open.get(client);
+    if (this.#last?.client !== client) this.#last = this.#open.get(client);
+    return this.#last;
   }
 
   /** Connections in somebody's hands. */
@@ -72,32 +83,22 @@ export class Connections {
   forgetAll(): void {
     for (const connection of this.#open.values()) connection.forget();
     this.#open.clear();
+    this.#last = undefined;
   }
 
   #add(client: PgClient, isNew: boolean): Connection {
-    const connection = new Connection(client, isNew);
+    const connection = new Connection(client, this.#queries?.follow(client), isNew);
     this.#open.set(client, connection);
+    this.#last = connection;
     return connection;
   }
 
   #close(connection: Connection, seen: CloseReason): void {
     const reason = decidedReason(connection.client) ?? seen;
     this.#open.delete(connection.client);
+    this.#last = undefined;
     connection.forget();
     this.closes.set(reason, (this.closes.get(reason) ?? 0) + 1);
     this.#reuse.record(connection.checkouts);
   }
-}
-
-function heldSinceBefore(): Hold {
-  return {
-    since: performance.now(),
-    waitSeconds: undefined,
-    isExact: false,
-    isExplicit: false,
-    site: undefined,
-    task: undefined,
-    isSuspected: false,
-    isReleased: false,
-  };
 }

@@ -1,7 +1,13 @@
 import type { Callers } from "./callers.ts";
-import type { PoolObserver } from "./hooks.ts";
 import { override } from "./override.ts";
-import type { ClientConstructor, DialingClient, HookablePool } from "./pg-types.ts";
+import type { ClientConstructor, DialingClient, HookablePool, PgClient } from "./pg-types.ts";
+
+/** Hears of the connections that a pool opens. Must not throw. */
+export interface DialObserver {
+  dialStarted(client: PgClient): void;
+  /** The dial failed. A dial that succeeds shows as an event of the pool. */
+  dialFailed(client: PgClient, error: unknown): void;
+}
 
 /**
  * pg-pool emits nothing when a dial starts or fails, so the class it dials with is watched: a transparent proxy of
@@ -9,7 +15,7 @@ import type { ClientConstructor, DialingClient, HookablePool } from "./pg-types.
  */
 export function hookDials(
   pool: HookablePool,
-  observer: PoolObserver,
+  observer: DialObserver,
   callers: Callers,
   isActive: () => boolean,
 ): () => void {
@@ -31,7 +37,7 @@ export function hookDials(
   };
 }
 
-function hookDial(client: DialingClient, observer: PoolObserver, callers: Callers): void {
+function hookDial(client: DialingClient, observer: DialObserver, callers: Callers): void {
   const unhook = override(client, "connect", (original) => {
     return function connect(
       this: DialingClient,

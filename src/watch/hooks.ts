@@ -1,28 +1,28 @@
 import { errorMonitor } from "node:events";
 import { CallSite } from "./call-site.ts";
 import type { Callers } from "./callers.ts";
-import { hookDials } from "./dial-hooks.ts";
+import { type DialObserver, hookDials } from "./dial-hooks.ts";
+import type { Hold } from "./hold.ts";
+import type { Moment } from "./moment.ts";
 import { override } from "./override.ts";
 import type { ConnectCallback, HookablePool, PgClient } from "./pg-types.ts";
-import { type Settled, settlingCallback, settlingPromises } from "./settling.ts";
+import { SettlingPromises, settlingCallback } from "./settling.ts";
 
-/** Hears what happens in one pool. Its methods are called in the middle of the application's work and never throw. */
-export interface PoolObserver {
+/** Hears what happens in one pool. Its methods are called in the middle of the application's work. */
+export interface PoolObserver extends DialObserver {
   /** Whether it is of interest where the application asks for the connection it is about to ask for. */
   notesSite(): boolean;
   /**
-   * Someone asks for a client; called before pg-pool sees the request. The result is called once, with the outcome, and
-   * must not throw.
+   * Someone asks for a client; called before pg-pool sees the request.
    *
    * @param isExplicit The application called `connect`, and is to release; otherwise `pool.query` does
    * @param site Where it did so, if {@link notesSite}
    */
-  requested(isExplicit: boolean, site: CallSite | undefined): Settle;
+  requested(isExplicit: boolean, site: CallSite | undefined): Hold;
+  /** What came of it. Called once. */
+  settled(hold: Hold, error: unknown, client: PgClient | undefined): void;
   /** pg-pool has the request: it is queued, or being served. */
   enqueued(): void;
-  dialStarted(client: PgClient): void;
-  /** The dial failed. A dial that succeeds shows as {@link PoolObserver.connected}. */
-  dialFailed(client: PgClient, error: unknown): void;
   connected(client: PgClient): void;
   /** pg-pool is about to take the client back, or to close it. */
   released(client: PgClient, error: unknown): void;
@@ -34,8 +34,6 @@ export interface PoolObserver {
   faulted(fault: unknown): void;
 }
 
-export type Settle = (error: unknown, client?: PgClient) => void;
-
 /**
  * Attaches an observer to one pool instance: its `connect`, `query` and `Client` properties and its public events.
  * Prototypes and other pools are not touched.
@@ -46,11 +44,17 @@ export type Settle = (error: unknown, client?: PgClient) => void;
  *
  * @returns Puts the pool back as it was.
  */
-export function hookPool(pool: HookablePool, watcher: PoolObserver, callers: Callers): () => void {
+export function hookPool(
+  pool: HookablePool,
+  watcher: PoolObserver,
+  callers: Callers,
+  moment: Moment,
+): () => void {
   const observer = guarded(watcher);
   let active = true;
   let isQuery = false;
-  const withSettlingPromise = settlingPromises(pool, "Promise");
+  const { settled } = observer;
+  const promises = new SettlingPromises<Hold, "Promise">(pool, "Promise", settled);
 
   const unhookConnect = override(pool, "connect", (original) => {
     return function connect(this: HookablePool, ...args: [callback?: ConnectCallback]): unknown {
@@ -59,21 +63,35 @@ export function hookPool(pool: HookablePool, watcher: PoolObserver, callers: Cal
       if (!isOurs) return Reflect.apply(original, this, args);
 
       const site = !isQuery && observer.notesSite() ? new CallSite() : undefined;
-      const settle = observer.requested(!isQuery, site);
+      const hold = observer.requested(!isQuery, site);
+      if (!hold) return Reflect.apply(original, this, args);
       try {
-        if (callback) args[0] = settlingCallback(callers.keep(callback), settle);
         const result = callback
-          ? Reflect.apply(original, this, args)
-          : withSettlingPromise(settle as Settled, () => Reflect.apply(original, this, args));
+          ? original.call(pool, heardCallback(callers.keep(callback), hold))
+          : promises.call(hold, original, args);
         observer.enqueued();
         return result;
       } catch (error) {
         // A constructor of `Client` may throw; pg-pool passes that on as it is.
-        settle(error);
+        settled(hold, error, undefined);
         throw error;
       }
     };
   });
+
+  function heardCallback(callback: ConnectCallback, hold: Hold): ConnectCallback {
+    if (hold.isExplicit) return settlingCallback(callback, settled, hold);
+    // Of pg-pool itself, which queries at once: to gather the arguments of any callback would be dearer.
+    return function (this: unknown, error, client, release) {
+      settled(hold, error, client);
+      moment.leave(hold.since);
+      try {
+        return callback.call(this, error, client, release);
+      } finally {
+        moment.pass();
+      }
+    };
+  }
 
   // `query` calls `connect` before it returns: that is how the one is told from the other.
   const unhookQuery = override(pool, "query", (original) => {
@@ -106,9 +124,13 @@ export function hookPool(pool: HookablePool, watcher: PoolObserver, callers: Cal
   };
 }
 
+type Guarded = Omit<PoolObserver, "requested" | "settled" | "faulted"> & {
+  requested(isExplicit: boolean, site: CallSite | undefined): Hold | undefined;
+  settled(hold: Hold, error: unknown, client?: unknown): void;
+};
+
 /** The hooks run in the middle of the application's work: a mistake of ours must stay ours. */
-function guarded(observer: PoolObserver): PoolObserver {
-  // Two parameters spelt out: gathering them in an array costs 60 ns for each checkout.
+function guarded(observer: PoolObserver): Guarded {
   const guard =
     <A, B>(act: (a: A, b: B) => void) =>
     (a: A, b?: B): void => {
@@ -118,24 +140,43 @@ function guarded(observer: PoolObserver): PoolObserver {
         observer.faulted(fault);
       }
     };
+  // What every checkout comes through is spelt out: calls by way of one function for all cannot be inlined.
   return {
     notesSite: () => observer.notesSite(),
-    requested(isExplicit, site) {
+    requested(isExplicit: boolean, site: CallSite | undefined): Hold | undefined {
       try {
         return observer.requested(isExplicit, site);
       } catch (fault) {
         observer.faulted(fault);
-        return () => {};
+        return undefined;
       }
     },
-    enqueued: guard(observer.enqueued) as () => void,
+    settled(hold: Hold, error: unknown, client?: unknown): void {
+      try {
+        observer.settled(hold, error, client as PgClient | undefined);
+      } catch (fault) {
+        observer.faulted(fault);
+      }
+    },
+    enqueued(): void {
+      try {
+        observer.enqueued();
+      } catch (fault) {
+        observer.faulted(fault);
+      }
+    },
+    released(client: PgClient, error: unknown): void {
+      try {
+        observer.released(client, error);
+      } catch (fault) {
+        observer.faulted(fault);
+      }
+    },
     dialStarted: guard(observer.dialStarted),
     dialFailed: guard(observer.dialFailed),
     connected: guard(observer.connected),
-    released: guard(observer.released),
     lost: guard(observer.lost),
     removed: guard(observer.removed),
-    faulted: (fault) => observer.faulted(fault),
   };
 }
 

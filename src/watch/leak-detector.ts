@@ -1,4 +1,5 @@
-import type { Connection, Hold } from "./connection.ts";
+import type { Connection } from "./connection.ts";
+import type { Hold } from "./hold.ts";
 import type { WatchedPool } from "./watched-pool.ts";
 
 /**

@@ -1,11 +1,10 @@
 import { AsyncLocalStorage } from "node:async_hooks";
-import type { Hold } from "./connection.ts";
+import type { Hold } from "./hold.ts";
 
 /** What an asynchronous flow of the application holds: a chain, innermost first. */
 interface Frame {
   readonly pool: object;
-  /** Undefined until the connection is handed out. */
-  hold: Hold | undefined;
+  readonly hold: Hold;
   readonly outer: Frame | undefined;
 }
 
@@ -13,14 +12,12 @@ interface Frame {
 export interface NestedCheckouts {
   /** What the present flow holds of `pool`. */
   holdOf(pool: object): Hold | undefined;
-  /** The present flow asks for a connection; call the result with the hold when it gets one. */
-  enter(pool: object): (hold: Hold) => void;
+  /** The present flow asks for a connection. */
+  enter(pool: object, hold: Hold): void;
 }
 
 /** Looks for nothing and costs nothing. */
-export const noNestedCheckouts: NestedCheckouts = { holdOf: () => undefined, enter: () => nothing };
-
-function nothing(): void {}
+export const noNestedCheckouts: NestedCheckouts = { holdOf: () => undefined, enter: () => {} };
 
 /**
  * Follows flows with AsyncLocalStorage. A flow that is started while another, begun in the same tick, still waits for
@@ -32,19 +29,15 @@ export class TrackedNesting implements NestedCheckouts {
 
   holdOf(pool: object): Hold | undefined {
     for (let frame = this.#flow.getStore(); frame; frame = frame.outer) {
-      if (frame.pool === pool && frame.hold && !frame.hold.isReleased) return frame.hold;
+      if (frame.pool === pool && frame.hold.isHeld) return frame.hold;
     }
     return undefined;
   }
 
-  enter(pool: object): (hold: Hold) => void {
+  enter(pool: object, hold: Hold): void {
     let outer = this.#flow.getStore();
     // What is over is dropped, so that a loop does not grow a chain; what is pending is a sibling's.
-    while (outer && (!outer.hold || outer.hold.isReleased)) outer = outer.outer;
-    const frame: Frame = { pool, hold: undefined, outer };
-    this.#flow.enterWith(frame);
-    return (hold) => {
-      frame.hold = hold;
-    };
+    while (outer && !outer.hold.isHeld) outer = outer.outer;
+    this.#flow.enterWith({ pool, hold, outer });
   }
 }

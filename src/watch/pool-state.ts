@@ -1,4 +1,5 @@
-import type { Activity, Connection, Hold } from "./connection.ts";
+import type { Activity, Connection } from "./connection.ts";
+import type { Hold } from "./hold.ts";
 import type { Peak } from "./peak.ts";
 import type { HookablePool } from "./pg-types.ts";
 import type { Waiters } from "./waiters.ts";

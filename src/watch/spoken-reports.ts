@@ -3,7 +3,8 @@ import type { Logger } from "../logger.ts";
 import type { FinishedQuery } from "../queries/pool-queries.ts";
 import type { SlowQueries } from "../queries/slow-queries.ts";
 import type { CallSite } from "./call-site.ts";
-import type { Connection, Hold } from "./connection.ts";
+import type { Connection } from "./connection.ts";
+import type { Hold } from "./hold.ts";
 import type { PoolReports } from "./watch-tools.ts";
 import type { WatchedPool } from "./watched-pool.ts";
 
@@ -102,8 +103,10 @@ export class SpokenReports implements PoolReports {
   }
 }
 
-function describe(pool: WatchedPool, { lastVerb, processId }: Connection, hold: Hold): HeldConnection {
+function describe(pool: WatchedPool, connection: Connection, hold: Hold): HeldConnection {
   const site = hold.site?.location;
+  const lastVerb = connection.lastVerb(hold);
+  const { processId } = connection;
   return {
     pool: pool.name,
     heldSeconds: (performance.now() - hold.since) / 1000,

@@ -1,46 +1,46 @@
-import type { Hold } from "./connection.ts";
-
-/** A caller that found neither an idle connection nor room for one. */
-export interface Waiter {
-  readonly since: number;
-  /** What this caller holds of the same pool already, where that is looked for. */
-  readonly holds: Hold | undefined;
-}
+import type { Hold } from "./hold.ts";
 
 const MILLIS = 1000;
 /** A reading lists no more waiters than this. */
 const MAX_AGES = 100;
+/** So many who wait no more are still in the queue. */
+const MAX_LEFT = 32;
 
 /** Who waits for one pool and since when, in the order they came. */
 export class Waiters {
   readonly #watchedSince = performance.now();
-  readonly #waiters = new Set<Waiter>();
-  /** Since when callers wait and nothing is handed out or returned; undefined while nobody is kept waiting. */
-  #starvedSince: number | undefined;
+  /** Oldest first. Those who wait no more stay until there are many: a Set would be made anew for every few who come and go. */
+  #queue: Hold[] = [];
+  size = 0;
+  /** Since when callers wait and nothing is handed out or returned; NaN while nobody is kept waiting. */
+  #starvedSince = NaN;
 
-  get size(): number {
-    return this.#waiters.size;
+  /** Asked for at `since`. */
+  enter(hold: Hold, since: number): void {
+    hold.isWaiting = true;
+    this.#queue.push(hold);
+    this.size++;
+    if (Number.isNaN(this.#starvedSince)) this.#starvedSince = since;
   }
 
-  enter(since: number, holds: Hold | undefined): Waiter {
-    const waiter = { since, holds };
-    this.#waiters.add(waiter);
-    this.#starvedSince ??= since;
-    return waiter;
+  leave(hold: Hold): void {
+    hold.isWaiting = false;
+    this.size--;
+    if (this.size === 0 || this.#queue.length > 2 * this.size + MAX_LEFT) this.#queue = this.#waiting();
   }
 
-  leave(waiter: Waiter): void {
-    this.#waiters.delete(waiter);
+  #waiting(): Hold[] {
+    return this.#queue.filter(({ isWaiting }) => isWaiting);
   }
 
   /** A connection was handed out or returned: the pool is not stuck. */
   moved(at: number): void {
-    if (this.#starvedSince !== undefined) this.#starvedSince = this.#waiters.size > 0 ? at : undefined;
+    if (!Number.isNaN(this.#starvedSince)) this.#starvedSince = this.size > 0 ? at : NaN;
   }
 
   /** Also while nobody waits at this moment: whoever gave up since was kept waiting too. */
   stalledSeconds(at: number): number {
-    return this.#starvedSince === undefined ? 0 : (at - this.#starvedSince) / MILLIS;
+    return Number.isNaN(this.#starvedSince) ? 0 : (at - this.#starvedSince) / MILLIS;
   }
 
   /**
@@ -49,7 +49,10 @@ export class Waiters {
    */
   agesSeconds(queued: number, at: number): number[] {
     if (queued === 0) return [];
-    const known = [...this.#waiters].slice(-queued).map(({ since }) => since);
+    // One that waits is held since it was asked for.
+    const known = this.#waiting()
+      .slice(-queued)
+      .map(({ since }) => since);
     const unknown = Array.from({ length: Math.max(0, queued - known.length) }, () => this.#watchedSince);
     return [...unknown, ...known].slice(0, MAX_AGES).map((since) => (at - since) / MILLIS);
   }
@@ -57,12 +60,13 @@ export class Waiters {
   /** How many different holds the waiters sit on. */
   countHolds(): number {
     const holds = new Set<Hold>();
-    for (const waiter of this.#waiters) if (waiter.holds && !waiter.holds.isReleased) holds.add(waiter.holds);
+    for (const { outer } of this.#waiting()) if (outer && !outer.isReleased) holds.add(outer);
     return holds.size;
   }
 
   forgetAll(): void {
-    this.#waiters.clear();
-    this.#starvedSince = undefined;
+    this.#queue = [];
+    this.size = 0;
+    this.#starvedSince = NaN;
   }
 }

@@ -4,7 +4,8 @@ import type { HistogramName } from "../metrics/semconv.ts";
 import type { FinishedQuery, QueryTools } from "../queries/pool-queries.ts";
 import type { CallSite } from "./call-site.ts";
 import type { Callers } from "./callers.ts";
-import type { Connection, Hold } from "./connection.ts";
+import type { Connection } from "./connection.ts";
+import type { Hold } from "./hold.ts";
 import type { NestedCheckouts } from "./nested-checkouts.ts";
 import type { WatchedPool } from "./watched-pool.ts";
 

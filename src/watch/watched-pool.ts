@@ -6,11 +6,13 @@ import type { CallSite } from "./call-site.ts";
 import type { CallerTask } from "./callers.ts";
 import type { CloseReason } from "./close-reason.ts";
 import { codeTimeout } from "./coded-timeout.ts";
-import type { Connection, Hold } from "./connection.ts";
+import type { Connection } from "./connection.ts";
 import { Connections } from "./connections.ts";
 import { DIAL_TIMEOUT, timeoutType } from "./dial-failure.ts";
 import { Dials } from "./dials.ts";
-import { hookPool, type PoolObserver, type Settle } from "./hooks.ts";
+import { Hold } from "./hold.ts";
+import { hookPool, type PoolObserver } from "./hooks.ts";
+import { Moment } from "./moment.ts";
 import { MovingMean } from "./moving-mean.ts";
 import { Peak } from "./peak.ts";
 import type { HookablePool, PgClient, PgPool } from "./pg-types.ts";
@@ -18,7 +20,7 @@ import { countWaiting, type LoadGuard, limitOf, type PoolState, stateOf } from "
 import type { PoolWatch } from "./pool-watch.ts";
 import { countFree, type RecycleCounts, recycleCounts } from "./recycled-pools.ts";
 import { SiteBudget } from "./site-budget.ts";
-import { type Waiter, Waiters } from "./waiters.ts";
+import { Waiters } from "./waiters.ts";
 import { noteWatch } from "./watch-of.ts";
 import type { PoolRecorders, WatchTools } from "./watch-tools.ts";
 
@@ -68,6 +70,7 @@ export class WatchedPool implements PoolObserver {
   readonly #sites: SiteBudget | undefined;
   readonly #peakUsed = new Peak();
   readonly #peakWaiting = new Peak();
+  readonly #moment: Moment;
   readonly #unhook: () => void;
   #isDetached = false;
   #lastHandedOutAt = Number.NEGATIVE_INFINITY;
@@ -89,10 +92,13 @@ export class WatchedPool implements PoolObserver {
     this.#tools = tools;
     this.#sites = tools.notesSites ? new SiteBudget(tools.notesSites === "all") : undefined;
     this.#dials = new Dials(pool);
-    this.#connections = new Connections(pool, tools.recorders.reuse, (client) => this.#dials.has(client));
+    this.#moment = new Moment();
     this.queries = tools.queries && this.#watchQueries(tools.queries);
+    this.#connections = new Connections(pool, tools.recorders.reuse, this.queries, (client) =>
+      this.#dials.has(client),
+    );
     this.recycling = recycleCounts(pool);
-    this.#unhook = hookPool(pool, this, tools.callers);
+    this.#unhook = hookPool(pool, this, tools.callers, this.#moment);
     noteWatch(pool, this);
   }
 
@@ -103,7 +109,7 @@ export class WatchedPool implements PoolObserver {
       started: () => this.#started(),
       faulted: (fault) => this.faulted(fault),
     };
-    const queries = new PoolQueries(tools, reports, this.recorders.make.bind(this.recorders));
+    const queries = new PoolQueries(tools, reports, this.recorders.make.bind(this.recorders), this.#moment);
     for (const client of this.#pool._clients ?? []) queries.follow(client);
     return queries;
   }
@@ -206,32 +212,28 @@ export class WatchedPool implements PoolObserver {
     return this.#sites?.take() === true;
   }
 
-  requested(isExplicit: boolean, site: CallSite | undefined): Settle {
+  requested(isExplicit: boolean, site: CallSite | undefined): Hold {
     const pool = this.#pool;
     const { nesting, reports } = this.#tools;
-    const since = now();
-    this.#sites?.refill(since);
+    const at = now();
+    if (isExplicit) this.#sites?.refill(at);
     this.requests++;
     const outer = nesting.holdOf(pool);
     if (outer) reports.nestedCheckout(this, outer, site);
-    const task = this.#started();
-    const entered = isExplicit ? nesting.enter(pool) : undefined;
-    let waiter: Waiter | undefined;
+    const hold = new Hold(at, isExplicit, site, this.#started(), outer);
+    if (isExplicit) nesting.enter(pool, hold);
     if (countFree(pool) <= 0 && !this.recycling.isRefusing()) {
-      waiter = this.#waiters.enter(since, outer);
+      this.#waiters.enter(hold, at);
       this.waits++;
     }
-    return (error, client) => {
-      if (this.#isDetached) return;
-      try {
-        if (waiter) this.#waiters.leave(waiter);
-        if (error || client === undefined) return this.#failed(error);
-        const hold = this.#handedOut(client, since, isExplicit, site, task);
-        entered?.(hold);
-      } catch (fault) {
-        this.faulted(fault);
-      }
-    };
+    return hold;
+  }
+
+  settled(hold: Hold, error: unknown, client: PgClient | undefined): void {
+    if (this.#isDetached) return;
+    if (hold.isWaiting) this.#waiters.leave(hold);
+    if (error || client === undefined) this.#failed(error);
+    else this.#handedOut(hold, client);
   }
 
   enqueued(): void {
@@ -282,25 +284,10 @@ export class WatchedPool implements PoolObserver {
     return this.#tools.callers.current()?.starts(this.recorders);
   }
 
-  #handedOut(
-    client: PgClient,
-    requestedAt: number,
-    isExplicit: boolean,
-    site: CallSite | undefined,
-    task: CallerTask | undefined,
-  ): Hold {
+  #handedOut(hold: Hold, client: PgClient): void {
     const at = now();
-    const waitSeconds = (at - requestedAt) / MILLIS;
-    const hold: Hold = {
-      since: at,
-      waitSeconds,
-      isExact: true,
-      isExplicit,
-      site,
-      task,
-      isSuspected: false,
-      isReleased: false,
-    };
+    const waitSeconds = (at - hold.since) / MILLIS;
+    hold.handedOut(at);
     const connection = this.#connections.get(client) ?? this.#opened(client);
     connection.handedOut(hold);
     this.checkouts++;
@@ -308,17 +295,15 @@ export class WatchedPool implements PoolObserver {
     this.recorders.wait.record(waitSeconds);
     this.#waiters.moved(at);
     this.#peakUsed.raise(this.#countUsed());
-    task?.waited(waitSeconds);
-    return hold;
+    hold.task?.waited(waitSeconds);
   }
 
   #opened(client: PgClient): Connection {
-    this.queries?.follow(client);
     return this.#connections.opened(client);
   }
 
   #returned(connection: Connection, hold: Hold, error: unknown): void {
-    const at = now();
+    const at = this.#moment.take() || now();
     connection.returned(hold);
     const useSeconds = (at - hold.since) / MILLIS;
     if (hold.isExact) {

@@ -223,3 +223,22 @@ test("a listener that throws is logged and disturbs nobody; wrong events and lis
     "Expected `listener` to be a function, got `undefined`",
   );
 });
+
+test("the last statement told is the holder's own, and no other's that had the connection before", async () => {
+  const [scope, unmeasured] = [makeScope(), makeScope({ queries: "off" })];
+  const [pool, other] = [makePool({ max: 1 }), makePool({ max: 1 })];
+  scope.watch(pool, { name: "orders" });
+  unmeasured.watch(other, { name: "orders" });
+  const verb = async (from: typeof scope) => (await from.holders("orders"))[0]?.lastVerb;
+  await pool.query("SELECT 1");
+  const [client, silent] = await Promise.all([pool.connect(), other.connect()]);
+  expect(await verb(scope)).toBeUndefined();
+  await client.query("BEGIN");
+  await silent.query("BEGIN");
+  expect(await verb(scope)).toBe("BEGIN");
+  expect(await verb(unmeasured)).toBeUndefined();
+  await expect(client.query("INSERT INTO nowhere VALUES (1)")).rejects.toThrow("nowhere");
+  expect(await verb(scope)).toBe("INSERT");
+  client.release();
+  silent.release();
+});

@@ -1,0 +1,65 @@
+import type { CallSite } from "./call-site.ts";
+import type { CallerTask } from "./callers.ts";
+
+/** One checkout: asked for, then a connection in somebody's hands. */
+export class Hold {
+  /** By `connect()`, and so for the application to release; otherwise `pool.query` has it. */
+  readonly isExplicit: boolean;
+  readonly site: CallSite | undefined;
+  /** Whose use it is; undefined: nobody is told. */
+  readonly task: CallerTask | undefined;
+  /** What the caller holds of the same pool already, where that is looked for. */
+  readonly outer: Hold | undefined;
+  /** `performance.now()` when it was asked for; undefined for holds older than the watch. */
+  readonly requestedAt: number | undefined;
+  /** `performance.now()` when it was handed out; when the watch began for holds older than that. */
+  since: number;
+  /** Found neither an idle connection nor room for one, and waits. */
+  isWaiting = false;
+  #isHandedOut = false;
+  /** Reported as a leak. */
+  isSuspected = false;
+  isReleased = false;
+
+  constructor(
+    requestedAt: number | undefined,
+    isExplicit: boolean,
+    site: CallSite | undefined,
+    task: CallerTask | undefined,
+    outer: Hold | undefined,
+  ) {
+    this.isExplicit = isExplicit;
+    this.site = site;
+    this.task = task;
+    this.outer = outer;
+    this.requestedAt = requestedAt;
+    this.since = requestedAt ?? performance.now();
+  }
+
+  /** Held since before the watch: by whom and since when is not known. */
+  static fromBefore(): Hold {
+    const hold = new Hold(undefined, false, undefined, undefined, undefined);
+    hold.handedOut(hold.since);
+    return hold;
+  }
+
+  handedOut(at: number): void {
+    this.since = at;
+    this.#isHandedOut = true;
+  }
+
+  /** Whether `since` is when it was handed out. */
+  get isExact(): boolean {
+    return this.requestedAt !== undefined;
+  }
+
+  /** How long the caller had waited for it. */
+  get waitSeconds(): number | undefined {
+    return this.requestedAt === undefined ? undefined : (this.since - this.requestedAt) / 1000;
+  }
+
+  /** Somebody has it. */
+  get isHeld(): boolean {
+    return this.#isHandedOut && !this.isReleased;
+  }
+}
