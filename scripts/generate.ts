@@ -124,11 +124,7 @@ export function prometheusName({ name, kind, unit, description }: MetricSpec): s
     resource: emptyResource(),
     scopeMetrics: [{ scope: { name: METER_NAME }, metrics: [metric] }],
   });
-  const found = [
-    ...Buffer.concat(text)
-      .toString()
-      .matchAll(/^# TYPE (\S+)/gm),
-  ].at(-1)?.[1];
+  const found = [...text.toString().matchAll(/^# TYPE (\S+)/gm)].at(-1)?.[1];
   if (found === undefined) throw new Error(`${name} is not in the Prometheus text`);
   return found;
 }

@@ -11,7 +11,7 @@ import { METER_NAME } from "./semconv.ts";
  * Line for line what `PrometheusSerializer` of OpenTelemetry writes (a test compares them) in a ninth of its time: a
  * pool has some 200 lines, and that one puts the labels of each together anew.
  */
-export function prometheusText({ resource, scopeMetrics }: ResourceMetrics): Buffer[] {
+export function prometheusText({ resource, scopeMetrics }: ResourceMetrics): Buffer {
   const text = new Text();
   const labels = labelsOf(resource.attributes);
   text.add(`# HELP target_info Target metadata\n# TYPE target_info gauge\ntarget_info${braced(labels)} 1\n`);
@@ -21,28 +21,49 @@ export function prometheusText({ resource, scopeMetrics }: ResourceMetrics): Buf
   return text.end();
 }
 
-/** Grows by lines. Made to bytes bit by bit: what lives for long is work for the garbage collector. */
+/**
+ * Grows by lines, and is made to bytes bit by bit: what lives for long is work for the garbage collector. The bytes are in
+ * one piece, as large as those of the text before: many pieces cost more than what is written into them.
+ */
 class Text {
-  readonly #chunks: Buffer[] = [];
+  #bytes = Buffer.allocUnsafe(expectedBytes);
+  #length = 0;
   #lines = "";
 
   add(lines: string): void {
     this.#lines += lines;
-    if (this.#lines.length > CHUNK) this.#cut();
+    if (this.#lines.length > PART) this.#write();
   }
 
-  end(): Buffer[] {
-    this.#cut();
-    return this.#chunks;
+  end(): Buffer {
+    this.#write();
+    expectedBytes = this.#length + 4 * PART;
+    return this.#bytes.subarray(0, this.#length);
   }
 
-  #cut(): void {
-    this.#chunks.push(Buffer.from(this.#lines));
+  #write(): void {
+    // A character takes three bytes at most.
+    const needed = this.#length + 3 * this.#lines.length;
+    if (needed > this.#bytes.length) {
+      const larger = Buffer.allocUnsafe(2 * needed);
+      this.#bytes.copy(larger, 0, 0, this.#length);
+      this.#bytes = larger;
+    }
+    this.#length += this.#bytes.write(this.#lines, this.#length, isAscii ? "latin1" : "utf8");
     this.#lines = "";
   }
 }
 
-const CHUNK = 2 ** 14;
+const PART = 2 ** 14;
+let expectedBytes = 4 * PART;
+/** Nobody has used a letter so far that takes more than one byte: then bytes are copied, and not put together. */
+let isAscii = true;
+
+function noteLetters(text: string): string {
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: all of ASCII
+  if (isAscii && !/^[\x00-\x7f]*$/.test(text)) isAscii = false;
+  return text;
+}
 
 function addMetric(text: Text, metric: MetricData): void {
   const name = prometheusName(metric);
@@ -118,15 +139,17 @@ function legalName(name: string): string {
   return name.replace(/[^a-z0-9_]/gi, "_").replace(/_{2,}/g, "_");
 }
 
-/** The attributes of a series are the same object at every collection. */
-const labelsByAttributes = new WeakMap<Attributes, string>();
+/**
+ * The attributes of a series are the same object at every collection, and keep their labels: in a WeakMap as large as a
+ * thousand pools need it each look costs 0.2 µs.
+ */
+const LABELS = Symbol("Prometheus labels");
 
-function cachedLabels(attributes: Attributes): string {
-  let labels = labelsByAttributes.get(attributes);
-  if (labels === undefined) {
-    labels = labelsOf(attributes);
-    labelsByAttributes.set(attributes, labels);
-  }
+function cachedLabels(attributes: Attributes & { readonly [LABELS]?: string }): string {
+  const known = attributes[LABELS];
+  if (known !== undefined) return known;
+  const labels = labelsOf(attributes);
+  if (Object.isExtensible(attributes)) Object.defineProperty(attributes, LABELS, { value: labels });
   return labels;
 }
 
@@ -146,7 +169,7 @@ function escapeLabel(value: unknown): string {
 }
 
 function escapeText(text: string): string {
-  return text.replaceAll("\\", "\\\\").replaceAll("\n", "\\n");
+  return noteLetters(text).replaceAll("\\", "\\\\").replaceAll("\n", "\\n");
 }
 
 function numberText(value: number): string {

@@ -20,12 +20,12 @@ export function prometheusHandler(collect: () => Promise<ResourceMetrics>): Http
   const answer = async (request: IncomingMessage, response: ServerResponse) => {
     if (request.method !== "GET" && request.method !== "HEAD") {
       response.setHeader("Allow", "GET, HEAD");
-      return send(request, response, 405, [Buffer.from("poolscope: only GET and HEAD\n")]);
+      return send(request, response, 405, Buffer.from("poolscope: only GET and HEAD\n"));
     }
     try {
       send(request, response, 200, prometheusText(await collect()), CONTENT_TYPE);
     } catch {
-      send(request, response, 503, [Buffer.from("poolscope: the metrics could not be collected\n")]);
+      send(request, response, 503, Buffer.from("poolscope: the metrics could not be collected\n"));
     }
   };
   return function poolscopeMetrics(request, response) {
@@ -37,16 +37,12 @@ function send(
   request: IncomingMessage,
   response: ServerResponse,
   status: number,
-  body: readonly Buffer[],
+  body: Buffer,
   type = "text/plain; charset=utf-8",
 ): void {
   response.statusCode = status;
   response.setHeader("Content-Type", type);
   response.setHeader("Cache-Control", "no-store");
-  response.setHeader(
-    "Content-Length",
-    body.reduce((total, { length }) => total + length, 0),
-  );
-  if (request.method !== "HEAD") for (const chunk of body) response.write(chunk);
-  response.end();
+  response.setHeader("Content-Length", body.length);
+  response.end(request.method === "HEAD" ? undefined : body);
 }

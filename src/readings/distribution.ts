@@ -21,8 +21,9 @@ export function addBuckets(a: Buckets, b: Buckets): Buckets {
 
 /** What came between two moments of one series. */
 export function summarize(now: Buckets, before: Buckets = NO_BUCKETS): DistributionSummary {
-  const counts = now.counts.map((count, bucket) => count - (before.counts[bucket] ?? 0));
-  const count = counts.reduce((total, value) => total + value, 0);
+  const counts = before.counts.length === 0 ? now.counts : difference(now.counts, before.counts);
+  let count = 0;
+  for (const here of counts) count += here;
   if (count === 0) return Object.freeze({ count: 0, sum: 0 });
   const quantile = (q: number) => interpolate(q * count, counts, now.boundaries);
   return Object.freeze({
@@ -32,6 +33,10 @@ export function summarize(now: Buckets, before: Buckets = NO_BUCKETS): Distribut
     p95: quantile(0.95),
     p99: quantile(0.99),
   });
+}
+
+function difference(now: readonly number[], before: readonly number[]): number[] {
+  return now.map((count, bucket) => count - (before[bucket] ?? 0));
 }
 
 /** Linear within the bucket, as Prometheus' histogram_quantile; above the last boundary, that boundary. */

@@ -15,16 +15,13 @@ export function call(
 ): Promise<{ status: number; headers: Record<string, unknown>; body: string }> {
   return new Promise((resolve) => {
     const headers: Record<string, unknown> = {};
-    let body = "";
     const response = {
       statusCode: 200,
       setHeader: (name: string, value: unknown) => {
         headers[name.toLowerCase()] = value;
       },
-      write: (chunk: Buffer) => {
-        body += chunk;
-      },
-      end: () => resolve({ status: response.statusCode, headers, body }),
+      end: (body: Buffer | undefined) =>
+        resolve({ status: response.statusCode, headers, body: body?.toString() ?? "" }),
     };
     handler({ method, url: "/" } as IncomingMessage, response as unknown as ServerResponse);
   });

@@ -63,7 +63,7 @@ test("metrics of the application stay out", () => {
 });
 
 function ours(given: ResourceMetrics): string {
-  return Buffer.concat(prometheusText(given)).toString();
+  return prometheusText(given).toString();
 }
 
 function theirs(given: ResourceMetrics): string {
