@@ -1,7 +1,7 @@
 import type { Callers } from "../watch/callers.ts";
 import { override } from "../watch/override.ts";
 import type { PgClient } from "../watch/pg-types.ts";
-import { SettlingPromises } from "../watch/settling.ts";
+import { type PromiseProperty, SettlingPromises } from "../watch/settling.ts";
 import type { ClientQueries } from "./client-queries.ts";
 import type { GivenQuery } from "./query-text.ts";
 import { returnedRows } from "./returned-rows.ts";
@@ -13,6 +13,13 @@ interface QueryingClient extends PgClient {
   /** The constructor pg makes promises with. Public as the option `Promise`. */
   _Promise: PromiseConstructor;
 }
+
+const CLIENT_PROMISE: PromiseProperty<QueryingClient> = {
+  read: (client) => client._Promise,
+  write: (client, value) => {
+    client._Promise = value;
+  },
+};
 
 type QueryCallback = (this: unknown, error: unknown, result?: unknown) => unknown;
 
@@ -27,7 +34,7 @@ export function hookQueries(queries: ClientQueries, callers: Callers): () => voi
   const client = queries.client as QueryingClient;
   if (typeof client.query !== "function") return () => {};
   let active = true;
-  const promises = new SettlingPromises(client, "_Promise", settled);
+  const promises = new SettlingPromises(client, CLIENT_PROMISE, settled);
 
   const unhook = override(client, "query", (original) => {
     return function query(this: QueryingClient, ...args: unknown[]): unknown {
@@ -53,7 +60,7 @@ export function hookQueries(queries: ClientQueries, callers: Callers): () => voi
   });
 
   function finishingCallback(callback: QueryCallback, running: RunningQuery): QueryCallback {
-    return function (this: unknown, ...outcome) {
+    return function answered(this: unknown, ...outcome) {
       const endedAt = performance.now();
       running.over(outcome[0], outcome[0] ? undefined : returnedRows(outcome[1]), endedAt);
       if (!running.isOfPool) return Reflect.apply(callback, this, outcome);

@@ -6,7 +6,7 @@ import type { Hold } from "./hold.ts";
 import type { Moment } from "./moment.ts";
 import { override } from "./override.ts";
 import type { ConnectCallback, HookablePool, PgClient } from "./pg-types.ts";
-import { SettlingPromises, settlingCallback } from "./settling.ts";
+import { POOL_PROMISE, SettlingPromises, settlingCallback } from "./settling.ts";
 
 /** Hears what happens in one pool. Its methods are called in the middle of the application's work. */
 export interface PoolObserver extends DialObserver {
@@ -54,7 +54,7 @@ export function hookPool(
   let active = true;
   let isQuery = false;
   const { settled } = observer;
-  const promises = new SettlingPromises<Hold, "Promise">(pool, "Promise", settled);
+  const promises = new SettlingPromises(pool, POOL_PROMISE, settled);
 
   const unhookConnect = override(pool, "connect", (original) => {
     return function connect(this: HookablePool, ...args: [callback?: ConnectCallback]): unknown {
@@ -82,7 +82,7 @@ export function hookPool(
   function heardCallback(callback: ConnectCallback, hold: Hold): ConnectCallback {
     if (hold.isExplicit) return settlingCallback(callback, settled, hold);
     // Of pg-pool itself, which queries at once: to gather the arguments of any callback would be dearer.
-    return function (this: unknown, error, client, release) {
+    return function handedOut(this: unknown, error, client, release) {
       settled(hold, error, client);
       moment.leave(hold.since);
       try {
