@@ -5,6 +5,7 @@ import { health } from "./health/health.ts";
 import { hookOverhead } from "./hook-overhead.ts";
 import { memory } from "./memory/memory.ts";
 import { peerInstrumentationPg } from "./peers/instrumentation-pg.ts";
+import { profile } from "./profile/profile.ts";
 import { queryOverhead } from "./query-overhead/query-overhead.ts";
 import { saturation } from "./saturation/saturation.ts";
 import { shed } from "./shed.ts";
@@ -13,6 +14,7 @@ import { startup } from "./startup/startup.ts";
 /** In the order they run. */
 export const BENCHES: Readonly<Record<string, Bench>> = {
   "query-overhead": queryOverhead,
+  profile,
   "hook-overhead": hookOverhead,
   saturation,
   collect,

@@ -33,6 +33,15 @@ export const CATALOGUE: Readonly<Record<string, CatalogueEntry>> = {
       },
     },
   },
+  profile: {
+    about:
+      "Why a query costs what it does: wall time of one query of one caller without a network, as often as it goes with " +
+      "everything in the caches nearest to the core, and with 4 MiB written before each query, as the kernel and the rest of " +
+      "an application do between the answers of a real server. What is added where caches are cold is memory that has to be " +
+      "fetched. And where poolscope's own time goes, by V8's sampling profiler, caches warm: it cannot be asked on a " +
+      "real server, because its signals make each write to a socket ten times as long.",
+    targets: {},
+  },
   "hook-overhead": {
     about:
       "Wall time of one checkout with a stub of a client that answers at once, by one caller, in one process where the " +

@@ -1,3 +1,4 @@
+import type { IncomingMessage, ServerResponse } from "node:http";
 import {
   AggregationTemporality,
   InMemoryMetricExporter,
@@ -36,8 +37,12 @@ export const start: Start<Argument, number, Sample> = async ({ pools: count, isI
       await use(pools);
       uses++;
       const readings = await repeat(times, () => scope.readings());
-      const text = await repeat(times, () => textOf(scope));
-      return { readings, text, bytes: Buffer.byteLength(await textOf(scope)) };
+      const handler = scope.metrics();
+      let bytes = 0;
+      const text = await repeat(times, async () => {
+        bytes = await answered(handler);
+      });
+      return { readings, text, bytes };
     },
     async finish() {
       const exported = new Exported(await textOf(scope));
@@ -63,6 +68,14 @@ async function textOf(scope: Poolscope): Promise<string> {
   const { status, body } = await call(scope.metrics());
   if (status !== 200) throw new Error(`the scrape answered ${status}: ${body}`);
   return body;
+}
+
+/** How long the answer is. Nobody reads it: that is the scraper's affair. */
+function answered(handler: ReturnType<Poolscope["metrics"]>): Promise<number> {
+  return new Promise((resolve) => {
+    const response = { setHeader() {}, end: ({ length }: Buffer) => resolve(length) };
+    handler({ method: "GET" } as IncomingMessage, response as unknown as ServerResponse);
+  });
 }
 
 async function repeat(times: number, act: () => Promise<unknown>): Promise<number> {
