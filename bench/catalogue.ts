@@ -38,8 +38,8 @@ export const CATALOGUE: Readonly<Record<string, CatalogueEntry>> = {
       "Why a query costs what it does: wall time of one query of one caller without a network, as often as it goes with " +
       "everything in the caches nearest to the core, and with 4 MiB written before each query, as the kernel and the rest of " +
       "an application do between the answers of a real server. What is added where caches are cold is memory that has to be " +
-      "fetched. And where poolscope's own time goes, by V8's sampling profiler, caches warm: it cannot be asked on a " +
-      "real server, because its signals make each write to a socket ten times as long.",
+      "fetched. And where poolscope's own time goes, by V8's sampling profiler, caches warm, of queries and of collections: " +
+      "it cannot be asked on a real server, because its signals make each write to a socket ten times as long.",
     targets: {},
   },
   "hook-overhead": {

@@ -8,7 +8,7 @@ import type { CaseName, Measured } from "./guard/worker.ts";
 import { withTeam } from "./harness/team.ts";
 
 /** Units of {@link calibrate} that watching may add to one checkout with one query. */
-const BUDGETS: Readonly<Record<CaseName, number>> = { poolQuery: 3, explicit: 17 };
+const BUDGETS: Readonly<Record<CaseName, number>> = { poolQuery: 3, explicit: 6 };
 const ATTEMPTS = 3;
 const ROUNDS = 120;
 const MODULE = new URL("./guard/worker.ts", import.meta.url);

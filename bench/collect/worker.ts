@@ -71,7 +71,7 @@ async function textOf(scope: Poolscope): Promise<string> {
 }
 
 /** How long the answer is. Nobody reads it: that is the scraper's affair. */
-function answered(handler: ReturnType<Poolscope["metrics"]>): Promise<number> {
+export function answered(handler: ReturnType<Poolscope["metrics"]>): Promise<number> {
   return new Promise((resolve) => {
     const response = { setHeader() {}, end: ({ length }: Buffer) => resolve(length) };
     handler({ method: "GET" } as IncomingMessage, response as unknown as ServerResponse);

@@ -2,74 +2,122 @@ import type { Bench, Effort, Table } from "../harness/bench.ts";
 import { Comparison, takeTurns } from "../harness/pairs.ts";
 import { withTeam } from "../harness/team.ts";
 import { SCENARIOS, type ScenarioName } from "../query-overhead/scenarios.ts";
+import type { Argument as CollectingArgument, Input as CollectingInput } from "./collecting.ts";
+import type { Shares } from "./sampled.ts";
 import type { Argument, Input, Sample } from "./worker.ts";
 
 interface Extent {
   readonly rounds: number;
   readonly queries: number;
   readonly profiled: number;
+  readonly pools: number;
+  readonly collections: number;
 }
 
 const EXTENT: Record<Effort, Extent> = {
-  full: { rounds: 20, queries: 1_000, profiled: 400_000 },
-  quick: { rounds: 6, queries: 1_000, profiled: 200_000 },
-  smoke: { rounds: 1, queries: 20, profiled: 200 },
+  full: { rounds: 20, queries: 1_000, profiled: 384_000, pools: 1_000, collections: 10 },
+  quick: { rounds: 6, queries: 1_000, profiled: 192_000, pools: 1_000, collections: 5 },
+  smoke: { rounds: 1, queries: 20, profiled: 640, pools: 2, collections: 1 },
 };
 
-const MODULE = new URL("./worker.ts", import.meta.url);
+const QUERYING = new URL("./worker.ts", import.meta.url);
+const COLLECTING = new URL("./collecting.ts", import.meta.url);
 const NAMES = ["bare", "poolscope"];
-const MEASURED: readonly ScenarioName[] = ["poolQuery", "explicit"];
 const WARM_UPS = 10;
-/** What less time than this was spent in is left out. */
-const LEAST_NANOS = 5;
+/** What less than this part of the time was spent in is left out. */
+const LEAST = 0.02;
 
 export const profile: Bench = async ({ effort, progress }) => {
+  const extent = EXTENT[effort];
   const tables: Table[] = [];
-  for (const scenario of MEASURED) {
+  for (const scenario of ["poolQuery", "explicit"] as const) {
     progress(SCENARIOS[scenario].title);
-    tables.push(...(await measure(scenario, EXTENT[effort])));
+    tables.push(await warmAndCold(scenario, extent), await ofQueries(scenario, 1, 1, extent));
   }
+  progress("64 callers");
+  tables.push(await ofQueries("poolQuery", 64, 10, extent));
+  progress(`${extent.pools} pools`);
+  tables.push(...(await ofCollections(extent)));
   return { tables };
 };
 
-async function measure(scenario: ScenarioName, { rounds, queries, profiled }: Extent): Promise<Table[]> {
+async function warmAndCold(scenario: ScenarioName, { rounds, queries }: Extent): Promise<Table> {
   return withTeam(async (team) => {
     for (const contestant of NAMES) {
-      const argument: Argument = { contestant, scenario };
-      await team.start(contestant, MODULE, argument);
+      const argument: Argument = { contestant, scenario, callers: 1, connections: 1 };
+      await team.start(contestant, QUERYING, argument);
     }
-    const turn = (kind: Input["kind"], queries: number) => (name: string) => {
+    const turn = (kind: Input["kind"]) => (name: string) => {
       const input: Input = { kind, queries };
       return team.round<Sample>(name, input);
     };
-    for (let warmUp = 0; warmUp < WARM_UPS; warmUp++)
-      for (const name of NAMES) await turn("warm", queries)(name);
+    for (let warmUp = 0; warmUp < WARM_UPS; warmUp++) for (const name of NAMES) await turn("warm")(name);
     const compare = async (kind: Input["kind"]) => {
-      const pairs = await takeTurns(NAMES, "bare", { rounds, generation: 1 }, turn(kind, queries));
+      const pairs = await takeTurns(NAMES, "bare", { rounds, generation: 1 }, turn(kind));
       return new Comparison(pairs["poolscope"] ?? [], ({ nanos }) => nanos);
     };
     const [warm, cold] = [await compare("warm"), await compare("cold")];
-    const { functions } = await turn("profiled", profiled)("poolscope");
     await team.finish();
-
-    const { title } = SCENARIOS[scenario];
-    return [
-      {
-        title: `${title}; one query, in nanoseconds`,
-        columns: ["bare", "poolscope", "added"],
-        rows: [
-          { name: "caches warm", cells: [warm.bare, warm.other, warm.added] },
-          { name: "caches cold", cells: [cold.bare, cold.other, cold.added] },
-        ],
-      },
-      {
-        title: `${title}; poolscope's functions, in nanoseconds a query`,
-        columns: ["CPU"],
-        rows: Object.entries(functions)
-          .filter(([, nanos]) => nanos >= LEAST_NANOS)
-          .sort(([, one], [, other]) => other - one)
-          .map(([name, nanos]) => ({ name: `\`${name}\``, cells: [nanos] })),
-      },
-    ];
+    return {
+      title: `${SCENARIOS[scenario].title}; one query, in nanoseconds`,
+      columns: ["bare", "poolscope", "added"],
+      rows: [
+        { name: "caches warm", cells: [warm.bare, warm.other, warm.added] },
+        { name: "caches cold", cells: [cold.bare, cold.other, cold.added] },
+      ],
+    };
   });
+}
+
+async function ofQueries(
+  scenario: ScenarioName,
+  callers: number,
+  connections: number,
+  { profiled }: Extent,
+): Promise<Table> {
+  return withTeam(async (team) => {
+    const argument: Argument = { contestant: "poolscope", scenario, callers, connections };
+    await team.start("poolscope", QUERYING, argument);
+    const input: Input = { kind: "profiled", queries: profiled };
+    await team.round<Sample>("poolscope", input); // until the code is compiled
+    const { functions } = await team.round<Sample>("poolscope", input);
+    await team.finish();
+    const who = callers === 1 ? "one caller" : `${callers} callers on a pool of ${connections}`;
+    return table(`${SCENARIOS[scenario].title}; ${who}: nanoseconds a query by function`, functions);
+  });
+}
+
+async function ofCollections({ pools, collections }: Extent): Promise<Table[]> {
+  return withTeam(async (team) => {
+    const argument: CollectingArgument = { pools };
+    await team.start("poolscope", COLLECTING, argument);
+    const tables: Table[] = [];
+    for (const [kind, what] of [["readings", "readings"] as const, ["text", "`/metrics`"] as const]) {
+      const input: CollectingInput = { kind, times: collections };
+      const functions = await team.round<Shares>("poolscope", input);
+      tables.push(
+        table(
+          `${what} of ${pools.toLocaleString("en-US")} pools: microseconds a pool by function`,
+          functions,
+        ),
+      );
+    }
+    await team.finish();
+    return tables;
+  });
+}
+
+function table(title: string, functions: Shares): Table {
+  const sorted = Object.entries(functions).sort(([, one], [, other]) => other - one);
+  const total = sorted.reduce((sum, [, share]) => sum + share, 0);
+  return {
+    title,
+    columns: ["CPU"],
+    rows: [
+      ...sorted
+        .filter(([, share]) => share >= LEAST * total)
+        .map(([name, share]) => ({ name, cells: [share] })),
+      { name: "these and the rest", cells: [total] },
+    ],
+  };
 }

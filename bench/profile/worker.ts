@@ -1,4 +1,3 @@
-import { type Profiler, Session } from "node:inspector/promises";
 import { createRequire } from "node:module";
 import type pg from "pg";
 import { CONTESTANTS } from "../contestants/contestants.ts";
@@ -6,10 +5,13 @@ import { median } from "../harness/statistics.ts";
 import type { Start } from "../harness/task.ts";
 import { SCENARIOS, type ScenarioName } from "../query-overhead/scenarios.ts";
 import { InstantServer } from "../support/instant-server.ts";
+import { type Shares, sampled } from "./sampled.ts";
 
 export interface Argument {
   readonly contestant: string;
   readonly scenario: ScenarioName;
+  readonly callers: number;
+  readonly connections: number;
 }
 
 export interface Input {
@@ -21,27 +23,44 @@ export interface Input {
 /** Nanoseconds a query. */
 export interface Sample {
   readonly nanos: number;
-  /** Of poolscope's functions, those inlined in others too; only where profiled. */
-  readonly functions: Readonly<Record<string, number>>;
+  /** Only where profiled. */
+  readonly functions: Shares;
 }
 
 const COLD_BYTES = 4 * 2 ** 20;
 const CACHE_LINE = 64;
 
-export const start: Start<Argument, Input, Sample> = async ({ contestant, scenario }) => {
+export const start: Start<Argument, Input, Sample> = async ({
+  contestant,
+  scenario,
+  callers,
+  connections,
+}) => {
   const install = await CONTESTANTS[contestant]?.load();
   if (!install) throw new Error(`no contestant ${contestant}`);
   const { pool, check } = await install(() => {
     const { Pool } = createRequire(import.meta.url)("pg") as typeof pg;
     const stream = () => new InstantServer() as never;
-    return new Pool({ host: "127.0.0.1", database: "bench", stream, max: 1, idleTimeoutMillis: 600_000 });
+    return new Pool({
+      host: "127.0.0.1",
+      database: "bench",
+      stream,
+      max: connections,
+      idleTimeoutMillis: 600_000,
+    });
   });
   const { run } = SCENARIOS[scenario];
   let done = 0;
   return {
     async round({ kind, queries }) {
       done += queries;
-      if (kind === "profiled") return profiled(queries, () => run(pool, queries));
+      if (kind === "profiled") {
+        const caller = () => run(pool, queries / callers);
+        const functions = await sampled(queries / 1_000, () =>
+          Promise.all(Array.from({ length: callers }, caller)),
+        );
+        return { nanos: 0, functions };
+      }
       const nanos: number[] = [];
       for (let query = 0; query < queries; query++) {
         if (kind === "cold") useCaches();
@@ -62,35 +81,4 @@ const used = new Uint8Array(COLD_BYTES);
 
 function useCaches(): void {
   for (let at = 0; at < used.length; at += CACHE_LINE) used[at] = (used[at] as number) + 1;
-}
-
-async function profiled(queries: number, act: () => Promise<void>): Promise<Sample> {
-  const session = new Session();
-  session.connect();
-  await session.post("Profiler.enable");
-  await session.post("Profiler.setSamplingInterval", { interval: 100 });
-  await session.post("Profiler.start");
-  const before = process.cpuUsage();
-  await act();
-  const { user, system } = process.cpuUsage(before);
-  const { profile } = await session.post("Profiler.stop");
-  session.disconnect();
-  const nanos = ((user + system) * 1000) / queries;
-  return { nanos, functions: sharesOf(profile, nanos) };
-}
-
-/** Of every function of poolscope's, the part of the samples that were taken in it. */
-function sharesOf({ nodes, samples = [] }: Profiler.Profile, nanos: number): Record<string, number> {
-  const poolscope = import.meta.resolve("poolscope");
-  const names = new Map(
-    nodes
-      .filter(({ callFrame }) => callFrame.url === poolscope)
-      .map(({ id, callFrame }) => [id, callFrame.functionName || "(anonymous)"]),
-  );
-  const shares: Record<string, number> = {};
-  for (const sample of samples) {
-    const name = names.get(sample);
-    if (name !== undefined) shares[name] = (shares[name] ?? 0) + nanos / samples.length;
-  }
-  return shares;
 }
