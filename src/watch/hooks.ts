@@ -84,7 +84,8 @@ export function hookPool(
     // Of pg-pool itself, which queries at once: to gather the arguments of any callback would be dearer.
     return function handedOut(this: unknown, error, client, release) {
       settled(hold, error, client);
-      moment.leave(hold.since);
+      // Without a connection pg-pool goes on to the application's own callback.
+      if (hold.isHeld) moment.leave(hold.since);
       try {
         return callback.call(this, error, client, release);
       } finally {

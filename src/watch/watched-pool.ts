@@ -258,11 +258,13 @@ export class WatchedPool implements PoolObserver {
   }
 
   released(client: PgClient, error: unknown): void {
+    // First, and whatever comes of it: what the application does next is of another moment.
+    const at = this.#moment.take() || now();
     const connection = this.#connections.get(client);
     if (!connection) return;
     const { hold } = connection;
     // Without a hold nobody had it: pg-pool releases idle clients whose lifetime is over as if somebody had.
-    if (hold) this.#returned(connection, hold, error);
+    if (hold) this.#returned(connection, hold, at, error);
     this.#connections.released(connection, error, hold);
   }
 
@@ -302,8 +304,7 @@ export class WatchedPool implements PoolObserver {
     return this.#connections.opened(client);
   }
 
-  #returned(connection: Connection, hold: Hold, error: unknown): void {
-    const at = this.#moment.take() || now();
+  #returned(connection: Connection, hold: Hold, at: number, error: unknown): void {
     connection.returned(hold);
     const useSeconds = (at - hold.since) / MILLIS;
     if (hold.isExact) {

@@ -12,6 +12,28 @@ import { expect, test } from "vitest";
 import { prometheusText } from "../../src/metrics/prometheus-text.ts";
 import { METER_NAME } from "../../src/metrics/semconv.ts";
 
+test("letters of more than one byte, from the second scrape on, come out whole", () => {
+  const scraped = (...pools: string[]) => {
+    const dataPoints = pools.map((pool) => ({
+      startTime: [0, 0],
+      endTime: [1, 0],
+      attributes: { pool },
+      value: 1,
+    }));
+    const metric = {
+      descriptor: { name: "a.count", unit: "", description: "d", valueType: ValueType.DOUBLE },
+      aggregationTemporality: AggregationTemporality.CUMULATIVE,
+      dataPointType: DataPointType.GAUGE,
+      dataPoints,
+    } as unknown as MetricData;
+    const scopeMetrics = [{ scope: { name: METER_NAME }, metrics: [metric] }];
+    return { resource: resourceFromAttributes({}), scopeMetrics };
+  };
+  const plain = scraped("orders");
+  const [mixed, again] = [scraped("orders", "größe", "注文", "🐘"), scraped("orders", "größe", "注文", "🐘")];
+  for (const given of [plain, mixed, again, plain]) expect(ours(given)).toBe(theirs(given));
+});
+
 test("whatever the metrics and labels, the text is what OpenTelemetry's own serializer writes", () => {
   fc.assert(
     fc.property(resourceMetrics(), (given) => {
