@@ -1,13 +1,10 @@
 /** Writes the files that are made from others. A test holds the committed ones to them. */
 import { writeFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
-import { ValueType } from "@opentelemetry/api";
-import { emptyResource } from "@opentelemetry/resources";
-import { AggregationTemporality, DataPointType, type MetricData } from "@opentelemetry/sdk-metrics";
 import { performancePage } from "../bench/harness/page.ts";
 import { savedResults } from "../bench/harness/results.ts";
 import { DASHBOARDS } from "../grafana/src/index.ts";
-import { prometheusText } from "../src/metrics/prometheus-text.ts";
+import { prometheusName } from "../src/metrics/prometheus-lines.ts";
 import {
   ATTR_NAMESPACE,
   ATTR_NOTIFIER,
@@ -15,7 +12,6 @@ import {
   ATTR_SERVER_ADDRESS,
   ATTR_SERVER_PORT,
   ATTR_SYSTEM,
-  METER_NAME,
   METRICS,
   type MetricSpec,
   OWN_ATTRIBUTES,
@@ -108,25 +104,6 @@ async function metricRow(spec: MetricSpec): Promise<string[]> {
     attributes,
     spec.description,
   ];
-}
-
-/** Asks the code that serves it, rather than knowing the rules a second time. */
-export function prometheusName({ name, kind, unit, description }: MetricSpec): string {
-  const types = { histogram: DataPointType.HISTOGRAM, gauge: DataPointType.GAUGE };
-  const metric = {
-    descriptor: { name, description, unit, valueType: ValueType.DOUBLE },
-    dataPointType: kind === "histogram" || kind === "gauge" ? types[kind] : DataPointType.SUM,
-    aggregationTemporality: AggregationTemporality.CUMULATIVE,
-    isMonotonic: kind === "counter",
-    dataPoints: [],
-  } as MetricData;
-  const text = prometheusText({
-    resource: emptyResource(),
-    scopeMetrics: [{ scope: { name: METER_NAME }, metrics: [metric] }],
-  });
-  const found = [...text.toString().matchAll(/^# TYPE (\S+)/gm)].at(-1)?.[1];
-  if (found === undefined) throw new Error(`${name} is not in the Prometheus text`);
-  return found;
 }
 
 /** Padded as the linter wants it. */

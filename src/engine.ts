@@ -75,14 +75,14 @@ export class Engine {
     this.#telemetry = host
       ? new HostTelemetry(
           this.registry,
-          host.meterProvider,
-          host.reader,
+          host,
+          settings.collectTimeoutMillis,
           buckets,
           logger,
           new DoubleCounting(logger, settings.queries.source),
         )
       : new OwnTelemetry(this.registry, settings.serviceName, settings.otlp, buckets, logger);
-    this.meter = new MeterReadings(this.#telemetry, this.registry, settings.collectTimeoutMillis);
+    this.meter = new MeterReadings(this.#telemetry, this.registry);
     this.#recovery = new Recovery(this.registry, this.pings, settings.stuckAfterMillis / 1000);
     this.history = new AssessedHistory(settings);
     this.#advisor = new SizeAdvisor(settings.targetWaitMillis);

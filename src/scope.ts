@@ -1,4 +1,3 @@
-import type { ResourceMetrics } from "@opentelemetry/sdk-metrics";
 import type { Alert } from "./alerts/alert.ts";
 import { hasMethods, integerOption } from "./check.ts";
 import { Engine } from "./engine.ts";
@@ -119,9 +118,9 @@ export class Scope implements Poolscope {
   }
 
   metrics(): HttpHandler {
-    return prometheusHandler(async (): Promise<ResourceMetrics> => {
+    return prometheusHandler(async () => {
       this.#assertRunning();
-      return (await this.#engine.meter.collect()).resourceMetrics;
+      return this.#engine.meter.prometheusText();
     });
   }
 

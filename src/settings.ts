@@ -32,7 +32,7 @@ import type {
 export interface Settings {
   readonly serviceName: string | undefined;
   /** The application's provider and reader; undefined: poolscope brings its own. */
-  readonly host: { readonly meterProvider: MeterProvider; readonly reader: MetricReaderLike } | undefined;
+  readonly host: HostSettings | undefined;
   readonly otlp: OtlpSettings | undefined;
   readonly logger: Logger;
   readonly thresholds: ThresholdSettings;
@@ -49,6 +49,11 @@ export interface Settings {
   /** 0: the budget is not compared by itself. */
   readonly processes: number;
   readonly queries: QuerySettings;
+}
+
+export interface HostSettings {
+  readonly meterProvider: MeterProvider;
+  readonly reader: MetricReaderLike;
 }
 
 export interface QuerySettings {

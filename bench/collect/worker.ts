@@ -1,4 +1,6 @@
+import { once } from "node:events";
 import type { IncomingMessage, ServerResponse } from "node:http";
+import { Writable } from "node:stream";
 import {
   AggregationTemporality,
   InMemoryMetricExporter,
@@ -71,11 +73,22 @@ async function textOf(scope: Poolscope): Promise<string> {
 }
 
 /** How long the answer is. Nobody reads it: that is the scraper's affair. */
-export function answered(handler: ReturnType<Poolscope["metrics"]>): Promise<number> {
-  return new Promise((resolve) => {
-    const response = { setHeader() {}, end: ({ length }: Buffer) => resolve(length) };
-    handler({ method: "GET" } as IncomingMessage, response as unknown as ServerResponse);
-  });
+export async function answered(handler: ReturnType<Poolscope["metrics"]>): Promise<number> {
+  const response = new Discarded();
+  handler({ method: "GET" } as IncomingMessage, response as unknown as ServerResponse);
+  await once(response, "finish");
+  return response.bytes;
+}
+
+class Discarded extends Writable {
+  bytes = 0;
+
+  setHeader(): void {}
+
+  override _write({ length }: Buffer, _encoding: BufferEncoding, done: () => void): void {
+    this.bytes += length;
+    done();
+  }
 }
 
 async function repeat(times: number, act: () => Promise<unknown>): Promise<number> {

@@ -1,5 +1,5 @@
 import type { Logger } from "../logger.ts";
-import type { DeliveryCounts } from "../metrics/scope-instruments.ts";
+import type { DeliveryCounts } from "../metrics/scope-numbers.ts";
 import type { Alert } from "./alert.ts";
 import { DeliveryQueue } from "./delivery-queue.ts";
 import type { NotifierSettings } from "./notifier-settings.ts";

@@ -1,7 +1,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import pRetry from "p-retry";
 import type { Logger } from "../logger.ts";
-import type { DeliveryCounts } from "../metrics/scope-instruments.ts";
+import type { DeliveryCounts } from "../metrics/scope-numbers.ts";
 import { type Alert, SEVERITIES } from "./alert.ts";
 import { DeliveryFailure, failureOf } from "./notifier.ts";
 import type { NotifierSettings } from "./notifier-settings.ts";

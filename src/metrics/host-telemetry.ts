@@ -1,18 +1,23 @@
-import type { Attributes, Histogram, Meter, MeterProvider } from "@opentelemetry/api";
-import type { CollectionResult } from "@opentelemetry/sdk-metrics";
+import type { Attributes, Histogram, Meter } from "@opentelemetry/api";
+import type { CollectionResult, ResourceMetrics } from "@opentelemetry/sdk-metrics";
 import type { Logger } from "../logger.ts";
 import type { MetricReaderLike } from "../options.ts";
+import type { HostSettings } from "../settings.ts";
+
 import { VERSION } from "../version.ts";
-import type { PoolState } from "../watch/pool-state.ts";
+import { NO_STATE } from "../watch/pool-state.ts";
 import type { PoolRegistry } from "../watch/registry.ts";
 import type { PoolRecorders } from "../watch/watch-tools.ts";
 import type { WatchedPool } from "../watch/watched-pool.ts";
+import { CollectedPools } from "./collected-pools.ts";
 import type { DoubleCounting } from "./double-counting.ts";
 import type { Recorder } from "./histogram.ts";
 import { PoolInstruments } from "./instruments.ts";
-import { type DeliveryCounts, ScopeInstruments } from "./scope-instruments.ts";
+import { textOfCollection } from "./prometheus-text.ts";
+import { ScopeInstruments } from "./scope-instruments.ts";
+import type { DeliveryCounts } from "./scope-numbers.ts";
 import { type HistogramName, METER_NAME, METRICS, QUERY_TIMES } from "./semconv.ts";
-import type { Telemetry } from "./telemetry.ts";
+import type { PoolMetrics, Telemetry } from "./telemetry.ts";
 
 /**
  * A guest of the application's MeterProvider: ordinary instruments, read through a reader the application already has.
@@ -26,16 +31,21 @@ export class HostTelemetry implements Telemetry {
   readonly #histograms = new Map<HistogramName, Histogram>();
   readonly #logger: Logger;
   readonly #doubleCounting: DoubleCounting;
+  readonly #registry: PoolRegistry;
+  readonly #timeoutMillis: number;
+  #collecting: Promise<ResourceMetrics> | undefined;
   #hasComplained = false;
 
   constructor(
     registry: PoolRegistry,
-    provider: MeterProvider,
-    reader: MetricReaderLike,
+    { meterProvider: provider, reader }: HostSettings,
+    timeoutMillis: number,
     queryBuckets: readonly number[] | undefined,
     logger: Logger,
     doubleCounting: DoubleCounting,
   ) {
+    this.#registry = registry;
+    this.#timeoutMillis = timeoutMillis;
     this.#logger = logger;
     this.#doubleCounting = doubleCounting;
     const meter = provider.getMeter(METER_NAME, VERSION);
@@ -50,10 +60,6 @@ export class HostTelemetry implements Telemetry {
       const histogram = meter.createHistogram(name, { unit, description, advice });
       this.#histograms.set(key as HistogramName, histogram);
     }
-  }
-
-  state(pool: WatchedPool): PoolState | undefined {
-    return this.#instruments.states.get(pool);
   }
 
   recorders(attributes: Attributes): PoolRecorders {
@@ -83,15 +89,37 @@ export class HostTelemetry implements Telemetry {
     this.#scopeInstruments = new ScopeInstruments(this.#meter, notifiers);
   }
 
+  async look<T>(tell: (pool: WatchedPool, metrics: PoolMetrics) => T): Promise<T[]> {
+    const points = new CollectedPools(await this.#collect());
+    return this.#registry
+      .all()
+      .filter(({ name }) => points.has(name))
+      .map((pool) => tell(pool, points.of(pool.name, this.#instruments.states.get(pool) ?? NO_STATE)));
+  }
+
+  async prometheusText(): Promise<Iterable<Buffer>> {
+    return textOfCollection(await this.#collect());
+  }
+
+  /** Calls that come while one is under way share it. */
+  #collect(): Promise<ResourceMetrics> {
+    this.#collecting ??= withTimeout(this.#collectOnce(), this.#timeoutMillis).finally(() => {
+      this.#collecting = undefined;
+    });
+    return this.#collecting;
+  }
+
   /** Errors may come from callbacks of the application. Ours are fresh when our callback ran to its end. */
-  async collect(timeoutMillis: number): Promise<CollectionResult> {
+  async #collectOnce(): Promise<ResourceMetrics> {
     const before = this.#instruments.observations;
-    const result = (await this.#reader.collect({ timeoutMillis })) as CollectionResult;
-    this.#doubleCounting.look(result.resourceMetrics);
+    const { resourceMetrics, errors } = (await this.#reader.collect({
+      timeoutMillis: this.#timeoutMillis,
+    })) as CollectionResult;
+    this.#doubleCounting.look(resourceMetrics);
     if (this.#instruments.observations === before) {
-      throw result.errors[0] ?? new Error("the collection was not complete");
+      throw errors[0] ?? new Error("the collection was not complete");
     }
-    return result;
+    return resourceMetrics;
   }
 
   /** The instruments are the application's provider's: when they throw, its queries must not. */
@@ -105,5 +133,19 @@ export class HostTelemetry implements Telemetry {
   async shutdown(): Promise<void> {
     this.#instruments.remove();
     this.#scopeInstruments?.remove();
+  }
+}
+
+/** The SDK's own timeout does not cover producers, nor a reader that hangs: this one covers everything. */
+async function withTimeout<T>(promise: Promise<T>, timeoutMillis: number): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const timeout = new Promise<never>((_resolve, reject) => {
+    timer = setTimeout(() => reject(new Error(`no answer within ${timeoutMillis} ms`)), timeoutMillis);
+    timer.unref();
+  });
+  try {
+    return await Promise.race([promise, timeout]);
+  } finally {
+    clearTimeout(timer);
   }
 }

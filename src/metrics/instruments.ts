@@ -1,9 +1,8 @@
 import type { BatchObservableResult, Meter, Observable } from "@opentelemetry/api";
-import { getOrCreate } from "../get-or-create.ts";
-import { NO_STATE, type PoolState } from "../watch/pool-state.ts";
-import { type PoolRegistry, Tracked } from "../watch/registry.ts";
+import type { PoolState } from "../watch/pool-state.ts";
+import type { PoolRegistry } from "../watch/registry.ts";
 import type { WatchedPool } from "../watch/watched-pool.ts";
-import { PoolAttributes, sayNumbers } from "./pool-numbers.ts";
+import { OBSERVABLES, PoolLooks } from "./pool-looks.ts";
 import { METRICS, type MetricSpec, type ObservableName } from "./semconv.ts";
 
 /**
@@ -17,13 +16,12 @@ export class PoolInstruments {
   readonly states: WeakMap<WatchedPool, PoolState> = new WeakMap();
 
   readonly #instruments: Record<ObservableName, Observable>;
-  readonly #tracked: Tracked;
-  readonly #attributes = new WeakMap<WatchedPool, PoolAttributes>();
+  readonly #looks: PoolLooks;
   readonly #remove: () => void;
 
   constructor(meter: Meter, registry: PoolRegistry) {
     this.#instruments = createObservables(meter);
-    this.#tracked = new Tracked(registry);
+    this.#looks = new PoolLooks(registry);
     const observables = Object.values(this.#instruments);
     const callback = (result: BatchObservableResult) => this.#observe(result);
     meter.addBatchObservableCallback(callback, observables);
@@ -35,14 +33,13 @@ export class PoolInstruments {
   }
 
   #observe(result: BatchObservableResult): void {
-    for (const { pool, isOver } of this.#tracked.visit()) {
-      // Under cumulative temporality the SDK exports the last value for ever: let it be the truth.
-      const state = isOver ? NO_STATE : pool.state();
-      this.states.set(pool, state);
-      const attributes = getOrCreate(this.#attributes, pool, () => new PoolAttributes(pool.attributes));
-      sayNumbers(pool, state, (metric, value, label) => {
-        result.observe(this.#instruments[metric], value, attributes.of(metric, label));
-      });
+    // Under cumulative temporality the SDK exports the last value for ever: of a pool that is over it is the truth.
+    for (const look of this.#looks.take()) {
+      this.states.set(look.pool, look.state);
+      for (const metric of OBSERVABLES) {
+        const instrument = this.#instruments[metric];
+        look.eachNumber(metric, (value, attributes) => result.observe(instrument, value, attributes));
+      }
     }
     this.observations++;
   }

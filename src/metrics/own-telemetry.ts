@@ -1,26 +1,27 @@
 import type { Attributes } from "@opentelemetry/api";
 import type { Resource } from "@opentelemetry/resources";
-import type { CollectionResult, MeterProvider } from "@opentelemetry/sdk-metrics";
+import type { MeterProvider } from "@opentelemetry/sdk-metrics";
 import type { Logger } from "../logger.ts";
-import type { PoolState } from "../watch/pool-state.ts";
 import type { PoolRegistry } from "../watch/registry.ts";
 import type { WatchedPool } from "../watch/watched-pool.ts";
 import type { SelectTemporality } from "./collected.ts";
 import type { OtlpSettings } from "./otlp-settings.ts";
 import { PoolHistograms } from "./pool-histograms.ts";
+import { PoolLooks } from "./pool-looks.ts";
 import { Producer } from "./producer.ts";
-import type { DeliveryCounts } from "./scope-instruments.ts";
+import { textOfPools } from "./prometheus-text.ts";
+import { type DeliveryCounts, ScopeNumbers } from "./scope-numbers.ts";
 import { CUMULATIVE } from "./sdk-values.ts";
-import type { Telemetry } from "./telemetry.ts";
+import type { PoolMetrics, Telemetry } from "./telemetry.ts";
 
 /**
  * Metrics of poolscope's own: nothing global, and no reader added to the application's provider, where it would make
- * every instrument of the application dearer. What is read here is put together here; OpenTelemetry's SDK is loaded, in
- * its own time, when something is to be pushed, and its resources at the first collection.
+ * every instrument of the application dearer. What is read here comes from the pools without a detour; OpenTelemetry's SDK
+ * is loaded, in its own time, when something is to be pushed, and its resources at the first scrape.
  */
 export class OwnTelemetry implements Telemetry {
-  readonly #producer: Producer;
-  readonly #notifiers: DeliveryCounts[] = [];
+  readonly #looks: PoolLooks;
+  readonly #scope = new ScopeNumbers();
   readonly #queryBuckets: readonly number[] | undefined;
   readonly #serviceName: string | undefined;
   #resource: Promise<Resource> | undefined;
@@ -35,7 +36,7 @@ export class OwnTelemetry implements Telemetry {
   ) {
     this.#serviceName = serviceName;
     this.#queryBuckets = queryBuckets;
-    this.#producer = new Producer(registry, this.#notifiers, () => CUMULATIVE);
+    this.#looks = new PoolLooks(registry);
     if (otlp) this.#push = this.#startPushing(registry, otlp, logger);
   }
 
@@ -47,7 +48,7 @@ export class OwnTelemetry implements Telemetry {
   ): Promise<MeterProvider | undefined> {
     let select: SelectTemporality = () => CUMULATIVE;
     // Now, so that it owes its reader the pools that end before the SDK is there.
-    const producer = new Producer(registry, this.#notifiers, (type) => select(type));
+    const producer = new Producer(registry, this.#scope, (type) => select(type));
     try {
       const { otlpProvider } = await import("./otlp.ts");
       const { provider, reader } = otlpProvider(otlp, producer, await this.#ownResource(), logger);
@@ -65,22 +66,23 @@ export class OwnTelemetry implements Telemetry {
     return this.#resource;
   }
 
-  state(pool: WatchedPool): PoolState | undefined {
-    return this.#producer.states.get(pool);
-  }
-
   recorders(attributes: Attributes): PoolHistograms {
     return new PoolHistograms(attributes, this.#queryBuckets);
   }
 
   observeNotifiers(notifiers: readonly DeliveryCounts[]): void {
-    this.#notifiers.push(...notifiers);
+    this.#scope.add(notifiers);
   }
 
-  async collect(): Promise<CollectionResult> {
-    // First, and without waiting: what is told is of the moment it was asked for.
-    const { resourceMetrics, errors } = await this.#producer.collect();
-    return { resourceMetrics: { ...resourceMetrics, resource: await this.#ownResource() }, errors };
+  async look<T>(tell: (pool: WatchedPool, metrics: PoolMetrics) => T): Promise<T[]> {
+    const told: T[] = [];
+    for (const look of this.#looks.take()) if (!look.isOver) told.push(tell(look.pool, look));
+    return told;
+  }
+
+  async prometheusText(): Promise<Iterable<Buffer>> {
+    const resource = await this.#ownResource();
+    return textOfPools(resource.attributes, [...this.#looks.take()], this.#scope);
   }
 
   async shutdown(timeoutMillis: number): Promise<void> {

@@ -1,8 +1,8 @@
 import type { Attributes } from "@opentelemetry/api";
 import type { PoolRecorders } from "../watch/watch-tools.ts";
 import { BucketHistogram, type Recorder } from "./histogram.ts";
-import { withLabels } from "./pool-numbers.ts";
 import { type HistogramName, METRICS, QUERY_TIMES } from "./semconv.ts";
+import { withLabels } from "./series-attributes.ts";
 
 /** One series: a histogram and its labels. */
 export interface HistogramSeries {

@@ -1,35 +1,24 @@
-import type { Attributes, BatchObservableResult, Meter } from "@opentelemetry/api";
+import type { BatchObservableResult, Meter } from "@opentelemetry/api";
 import { createObservable } from "./instruments.ts";
-import { ATTR_NOTIFIER, SCOPE_METRICS } from "./semconv.ts";
-
-/** What became of the messages to one notifier. */
-export interface DeliveryCounts {
-  readonly name: string;
-  readonly sent: number;
-  readonly failed: number;
-  readonly dropped: number;
-}
+import { type DeliveryCounts, SCOPE_METRIC_NAMES, ScopeNumbers } from "./scope-numbers.ts";
+import { SCOPE_METRICS } from "./semconv.ts";
 
 /** The instruments of a scope as a whole. Like those of pools they read numbers when somebody collects. */
 export class ScopeInstruments {
   readonly #remove: () => void;
 
   constructor(meter: Meter, notifiers: readonly DeliveryCounts[]) {
-    const sent = createObservable(meter, SCOPE_METRICS.alertsSent);
-    const failed = createObservable(meter, SCOPE_METRICS.alertsFailed);
-    const dropped = createObservable(meter, SCOPE_METRICS.alertsDropped);
-    const labelled = notifiers.map((counts) => {
-      const attributes: Attributes = { [ATTR_NOTIFIER]: counts.name };
-      return [counts, attributes] as const;
-    });
+    const numbers = new ScopeNumbers();
+    numbers.add(notifiers);
+    const instruments = SCOPE_METRIC_NAMES.map(
+      (metric) => [metric, createObservable(meter, SCOPE_METRICS[metric])] as const,
+    );
     const callback = (result: BatchObservableResult) => {
-      for (const [counts, attributes] of labelled) {
-        result.observe(sent, counts.sent, attributes);
-        result.observe(failed, counts.failed, attributes);
-        result.observe(dropped, counts.dropped, attributes);
+      for (const [metric, instrument] of instruments) {
+        numbers.each(metric, (value, attributes) => result.observe(instrument, value, attributes));
       }
     };
-    const observables = [sent, failed, dropped];
+    const observables = instruments.map(([, instrument]) => instrument);
     meter.addBatchObservableCallback(callback, observables);
     this.#remove = () => meter.removeBatchObservableCallback(callback, observables);
   }

@@ -67,14 +67,14 @@ export type HistogramName =
   | "routeQueryTime";
 
 export const ATTR_POOL_NAME = "db.client.connection.pool.name";
-export const ATTR_STATE = "db.client.connection.state";
+const ATTR_STATE = "db.client.connection.state";
 export const ATTR_SYSTEM = "db.system.name";
 export const ATTR_NAMESPACE = "db.namespace";
 export const ATTR_SERVER_ADDRESS = "server.address";
 export const ATTR_SERVER_PORT = "server.port";
 export const ATTR_ERROR_TYPE = "error.type";
-export const ATTR_ACTIVITY = "activity";
-export const ATTR_REASON = "reason";
+const ATTR_ACTIVITY = "activity";
+const ATTR_REASON = "reason";
 export const ATTR_OPERATION_NAME = "db.operation.name";
 export const ATTR_QUERY_SUMMARY = "db.query.summary";
 export const ATTR_STATUS_CODE = "db.response.status_code";

@@ -1,23 +1,5 @@
+import { type Buckets, NO_BUCKETS } from "../metrics/buckets.ts";
 import type { DistributionSummary } from "./pool-reading.ts";
-
-/** Bucket counts of one series at one moment, cumulative since the watch began. */
-export interface Buckets {
-  readonly boundaries: readonly number[];
-  readonly counts: readonly number[];
-  readonly sum: number;
-}
-
-export const NO_BUCKETS: Buckets = { boundaries: [], counts: [], sum: 0 };
-
-/** Two series of the same histogram, together. */
-export function addBuckets(a: Buckets, b: Buckets): Buckets {
-  if (a.counts.length === 0) return b;
-  return {
-    boundaries: a.boundaries,
-    counts: a.counts.map((count, bucket) => count + (b.counts[bucket] ?? 0)),
-    sum: a.sum + b.sum,
-  };
-}
 
 /** What came between two moments of one series. */
 export function summarize(now: Buckets, before: Buckets = NO_BUCKETS): DistributionSummary {

@@ -1,8 +1,10 @@
-import { type IncomingMessage, ServerResponse } from "node:http";
+import { once } from "node:events";
+import { createServer, get, type IncomingMessage, ServerResponse } from "node:http";
+import type { AddressInfo } from "node:net";
 import { MeterProvider, MetricReader } from "@opentelemetry/sdk-metrics";
 import { expect, test, vi } from "vitest";
 import { METRICS } from "../../src/metrics/semconv.ts";
-import { call, scrape } from "../support/exported.ts";
+import { answered, call, Exported, scrape } from "../support/exported.ts";
 import { makePool, makeScope } from "../support/pools.ts";
 
 class TestReader extends MetricReader {
@@ -54,6 +56,48 @@ test("the handler answers GET and HEAD with the text format's type, and nothing 
     status: 405,
     headers: { allow: "GET, HEAD" },
   });
+});
+
+test("what is larger than a piece is of one moment too, whatever happens while it is sent", async () => {
+  const scope = makeScope();
+  const pools = Array.from({ length: 30 }, () => makePool());
+  for (const [index, pool] of pools.entries()) scope.watch(pool, { name: `pool-${index}` });
+  const { response, headers } = answered(scope.metrics());
+  let text = "";
+  let pieces = 0;
+  for await (const piece of response) {
+    text += piece;
+    if (pieces++ === 0) await Promise.all(pools.map((pool) => pool.query("SELECT 1")));
+  }
+  expect(pieces).toBeGreaterThan(5);
+  expect(headers).not.toHaveProperty("content-length");
+  const [then, now] = [new Exported(text), await scrape(scope)];
+  expect(now.series.filter((series) => !series.includes("db_operation_name"))).toEqual(then.series);
+  for (const [index] of pools.entries()) {
+    for (const name of ["poolscope_pool_checkouts_total", "db_client_connection_use_time_seconds_count"]) {
+      expect([then.value(`pool-${index}`, name), now.value(`pool-${index}`, name)]).toEqual([0, 1]);
+    }
+  }
+});
+
+test("a scraper that goes away in the middle is nobody's error, and the next one gets everything", async () => {
+  const scope = makeScope();
+  for (let index = 0; index < 30; index++) scope.watch(makePool(), { name: `pool-${index}` });
+  const server = createServer(scope.metrics());
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  const [begun] = (await once(get(url), "response")) as [IncomingMessage];
+  const closed = once(begun, "close");
+  begun.once("data", () => begun.destroy());
+  await expect(closed).resolves.toBeDefined();
+  const text = await (await fetch(url)).text();
+  const limits = new Exported(text).all.filter(({ name }) => name === "db_client_connection_limit");
+  expect(limits).toHaveLength(30);
+  const head = await fetch(url, { method: "HEAD" });
+  expect([head.status, await head.text()]).toEqual([200, ""]);
+  server.close();
+  server.closeAllConnections();
 });
 
 test("with nothing watched the text is valid and empty of pools", async () => {
@@ -136,7 +180,7 @@ test("a collection that fails is a failed reading and a 503, never an old number
   expect(await scope.readings()).toMatchObject([{ pool: "orders", total: 0 }]);
 });
 
-test("readings asked for at the same time share one collection", async () => {
+test("readings asked for at the same time share one look at the pools; a scrape takes one of its own", async () => {
   const scope = makeScope();
   const pool = makePool();
   scope.watch(pool, { name: "orders" });
@@ -144,8 +188,10 @@ test("readings asked for at the same time share one collection", async () => {
   Object.defineProperty(pool, "totalCount", { configurable: true, get: () => ++looks && 0 });
   await scope.readings();
   const looksOfOneReading = looks;
-  await Promise.all([scope.readings(), scope.readings(), call(scope.metrics())]);
+  await Promise.all([scope.readings(), scope.readings(), scope.readings()]);
   expect(looks).toBe(2 * looksOfOneReading);
+  await Promise.all([scope.readings(), scope.readings(), call(scope.metrics())]);
+  expect(looks).toBe(4 * looksOfOneReading);
 });
 
 test("as a guest of the application's provider: same numbers, ordinary histograms, nothing shut down", async () => {

@@ -1,4 +1,6 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
+import { PassThrough } from "node:stream";
+import { text } from "node:stream/consumers";
 import type { HttpHandler, Poolscope } from "../../src/index.ts";
 
 /** One scrape of `scope.metrics()`. */
@@ -9,22 +11,29 @@ export async function scrape(scope: Poolscope): Promise<Exported> {
 }
 
 /** Calls a handler as a server would, without one. */
-export function call(
+export async function call(
   handler: HttpHandler,
   method = "GET",
 ): Promise<{ status: number; headers: Record<string, unknown>; body: string }> {
-  return new Promise((resolve) => {
-    const headers: Record<string, unknown> = {};
-    const response = {
-      statusCode: 200,
-      setHeader: (name: string, value: unknown) => {
-        headers[name.toLowerCase()] = value;
-      },
-      end: (body: Buffer | undefined) =>
-        resolve({ status: response.statusCode, headers, body: body?.toString() ?? "" }),
-    };
-    handler({ method, url: "/" } as IncomingMessage, response as unknown as ServerResponse);
+  const { response, headers } = answered(handler, method);
+  const body = await text(response);
+  return { status: response.statusCode, headers, body };
+}
+
+/** The same, with the body still to be read. */
+export function answered(
+  handler: HttpHandler,
+  method = "GET",
+): { response: PassThrough & { statusCode: number }; headers: Record<string, unknown> } {
+  const headers: Record<string, unknown> = {};
+  const response = Object.assign(new PassThrough(), {
+    statusCode: 200,
+    setHeader: (name: string, value: unknown) => {
+      headers[name.toLowerCase()] = value;
+    },
   });
+  handler({ method, url: "/" } as IncomingMessage, response as unknown as ServerResponse);
+  return { response, headers };
 }
 
 /** Prometheus text, by series. */

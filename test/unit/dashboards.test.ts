@@ -1,6 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { describe, expect, it } from "vitest";
-import { prometheusName } from "../../scripts/generate.ts";
+import { prometheusName } from "../../src/metrics/prometheus-lines.ts";
 import { METRICS, type MetricSpec, OWN_ATTRIBUTES, SCOPE_METRICS } from "../../src/metrics/semconv.ts";
 import { type Finding, lintDashboard, prepare } from "../support/dashboard-lint.ts";
 import {

@@ -9,7 +9,7 @@ import {
 } from "@opentelemetry/sdk-metrics";
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { prometheusText } from "../../src/metrics/prometheus-text.ts";
+import { textOfCollection } from "../../src/metrics/prometheus-text.ts";
 import { METER_NAME } from "../../src/metrics/semconv.ts";
 
 test("letters of more than one byte, from the second scrape on, come out whole", () => {
@@ -85,7 +85,7 @@ test("metrics of the application stay out", () => {
 });
 
 function ours(given: ResourceMetrics): string {
-  return prometheusText(given).toString();
+  return Buffer.concat([...textOfCollection(given)]).toString();
 }
 
 function theirs(given: ResourceMetrics): string {
