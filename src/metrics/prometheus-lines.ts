@@ -1,9 +1,7 @@
 import type { Attributes } from "@opentelemetry/api";
 import { getOrCreate } from "../get-or-create.ts";
 import type { MetricSpec } from "./semconv.ts";
-
-/** One pool or so. Larger ones take half as long again: V8 and malloc ask the system for each of them anew. */
-const PIECE_LENGTH = 2 ** 16;
+import { noteLetters, TextPieces } from "./text-pieces.ts";
 
 /** A histogram as the text tells it. */
 export interface CountedHistogram {
@@ -14,13 +12,6 @@ export interface CountedHistogram {
   readonly sum?: number | undefined;
 }
 
-/** The series of one metric, to be written one after the other. */
-export interface MetricSeries {
-  readonly spec: MetricSpec;
-  readonly length: number;
-  write(series: number, lines: PrometheusLines): void;
-}
-
 /**
  * Metrics in the text exposition format, under the names the Collector gives them, so that one dashboard serves both ways:
  * https://opentelemetry.io/docs/specs/otel/compatibility/prometheus_and_openmetrics/
@@ -29,69 +20,84 @@ export interface MetricSeries {
  * pool has some 300 lines, and that one puts the labels of each together anew.
  */
 export class PrometheusLines {
-  #lines: string;
+  readonly #text = new TextPieces();
   #isEmpty = true;
   /** What the metric begins with, until it has a series: without any it is not told. */
   #head = "";
   #name = "";
+  /** What comes after the name in lines that are still to be written; the first is empty. */
+  #numbers = [""];
 
   constructor(resource: Attributes) {
-    const labels = braced(labelsOf(resource));
-    this.#lines = `# HELP target_info Target metadata\n# TYPE target_info gauge\ntarget_info${labels} 1\n`;
+    const target = `target_info${labelsOf(resource)}1`;
+    this.#text.add(`# HELP target_info Target metadata\n# TYPE target_info gauge\n${target}`);
   }
 
   /** What is added from here on is of this metric. */
   begin(metric: MetricSpec): void {
+    this.#writeNumbers();
     const name = prometheusName(metric);
     const type = metric.kind === "upDownCounter" ? "gauge" : metric.kind;
     this.#name = name;
-    this.#head = `# HELP ${name} ${escapeText(metric.description)}\n# TYPE ${name} ${type}\n`;
+    this.#head = `\n# HELP ${name} ${escapeText(metric.description)}\n# TYPE ${name} ${type}`;
   }
 
   addNumber(value: number, attributes: Attributes): void {
     this.#addHead();
-    this.#lines += `${this.#name}${braced(cachedLabels(attributes))} ${numberText(value)}\n`;
+    if (this.#numbers.push(cachedLabels(attributes) + numberText(value)) > NUMBERS_AT_ONCE)
+      this.#writeNumbers();
   }
 
   addHistogram({ boundaries, counts, count, sum }: CountedHistogram, attributes: Attributes): void {
     this.#addHead();
     const name = this.#name;
     const labels = cachedLabels(attributes);
-    this.#lines += `${name}_count${braced(labels)} ${count}`;
-    if (sum !== undefined) this.#lines += `\n${name}_sum${braced(labels)} ${numberText(sum)}`;
+    const sumLine = sum === undefined ? "" : `\n${name}_sum${labels}${numberText(sum)}`;
+    this.#text.add(`\n${name}_count${labels}${count}${sumLine}`);
     const { texts, parts } = getOrCreate(boundTexts, boundaries, () => boundsOf(boundaries));
     let below = 0;
+    let belowText = "0";
     for (let bucket = 0; bucket < counts.length; bucket++) {
-      below += counts[bucket] as number;
-      parts[bucket + 1] = (texts[bucket] as string) + below;
+      const here = counts[bucket] as number;
+      if (here !== 0) {
+        below += here;
+        belowText = String(below);
+      }
+      parts[bucket + 1] = (texts[bucket] as string) + belowText;
     }
-    // Joined: V8 then writes what all buckets begin with straight into one string.
-    this.#lines += `${parts.join(`\n${name}_bucket{${labels}${labels && ","}le="`)}\n`;
+    const open = labels === NO_LABELS ? "{" : `${labels.slice(0, -CLOSE.length)},`;
+    this.#text.add(parts.join(`\n${name}_bucket${open}le="`));
   }
 
-  get isPiece(): boolean {
-    return this.#lines.length >= PIECE_LENGTH;
+  /** The pieces that are full, each once. */
+  take(): Buffer[] {
+    return this.#text.take();
   }
 
-  /** What was added since the last piece. */
-  take(): Buffer {
-    const piece = Buffer.from(this.#lines, isAscii ? "latin1" : "utf8");
-    this.#lines = "";
-    return piece;
-  }
-
-  end(): Buffer {
-    if (this.#isEmpty) this.#lines += "# no registered metrics";
-    return this.take();
+  /** What is left. */
+  end(): Buffer[] {
+    this.#writeNumbers();
+    this.#text.add(this.#isEmpty ? "\n# no registered metrics" : "\n");
+    return this.#text.end();
   }
 
   #addHead(): void {
     if (this.#head === "") return;
-    this.#lines += this.#head;
+    this.#text.add(this.#head);
     this.#head = "";
     this.#isEmpty = false;
   }
+
+  #writeNumbers(): void {
+    if (this.#numbers.length === 1) return;
+    this.#text.add(this.#numbers.join(`\n${this.#name}`));
+    this.#numbers = [""];
+  }
 }
+
+// Lines are joined, by what all of them begin with: V8 writes that straight into one string, where putting them together
+// line by line makes a tree of their parts, to be walked and copied afterwards. Half the time of a text.
+const NUMBERS_AT_ONCE = 32;
 
 /** What comes after the labels of each bucket, and room for what is to be joined: the first part is empty. */
 interface Bounds {
@@ -130,14 +136,15 @@ function cachedLabels(attributes: Attributes & { readonly [LABELS]?: string }): 
   return labels;
 }
 
-function labelsOf(attributes: Attributes): string {
-  return Object.entries(attributes)
-    .map(([key, value]) => `${legalName(key)}="${escapeLabel(value)}"`)
-    .join(",");
-}
+const CLOSE = "} ";
+const NO_LABELS = " ";
 
-function braced(labels: string): string {
-  return labels && `{${labels}}`;
+/** All between name and value. */
+function labelsOf(attributes: Attributes): string {
+  const labels = Object.entries(attributes).map(
+    ([key, value]) => `${legalName(key)}="${escapeLabel(value)}"`,
+  );
+  return labels.length === 0 ? NO_LABELS : `{${labels.join(",")}${CLOSE}`;
 }
 
 function escapeLabel(value: unknown): string {
@@ -145,13 +152,8 @@ function escapeLabel(value: unknown): string {
   return escapeText(text).replaceAll('"', '\\"');
 }
 
-/** Nobody has used a letter so far that takes more than one byte: then bytes are copied, and not put together. */
-let isAscii = true;
-
 function escapeText(text: string): string {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: all of ASCII
-  if (isAscii && !/^[\x00-\x7f]*$/.test(text)) isAscii = false;
-  return text.replaceAll("\\", "\\\\").replaceAll("\n", "\\n");
+  return noteLetters(text).replaceAll("\\", "\\\\").replaceAll("\n", "\\n");
 }
 
 function numberText(value: number): string {

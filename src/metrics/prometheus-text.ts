@@ -1,11 +1,10 @@
 import type { Attributes } from "@opentelemetry/api";
 import type { MetricData, ResourceMetrics } from "@opentelemetry/sdk-metrics";
 import { isHistogram, METRIC_NAMES, type PoolLook } from "./pool-looks.ts";
-import { type MetricSeries, PrometheusLines } from "./prometheus-lines.ts";
+import { type CountedHistogram, PrometheusLines } from "./prometheus-lines.ts";
 import { SCOPE_METRIC_NAMES, type ScopeNumbers } from "./scope-numbers.ts";
 import { GAUGE_POINTS, HISTOGRAM_POINTS, SUM_POINTS } from "./sdk-values.ts";
-import { METER_NAME, METRICS, SCOPE_METRICS } from "./semconv.ts";
-import { HistogramColumn, NumberColumn } from "./series-columns.ts";
+import { METER_NAME, METRICS, type MetricSpec, SCOPE_METRICS } from "./semconv.ts";
 
 /** The text in pieces, each made when it is asked for. The numbers are those of the moment of the call. */
 export function textOfPools(
@@ -13,22 +12,26 @@ export function textOfPools(
   looks: readonly PoolLook[],
   scope: ScopeNumbers,
 ): Iterable<Buffer> {
-  const metrics = METRIC_NAMES.map((metric) => {
+  const ofPools = METRIC_NAMES.map((metric) => {
     if (isHistogram(metric)) {
-      const column = new HistogramColumn(METRICS[metric]);
-      for (const look of looks) look.eachHistogram(metric, (...series) => column.add(...series));
-      return column;
+      const series = new Series<CountedHistogram>(METRICS[metric], writeHistogram);
+      for (const look of looks) {
+        look.eachHistogram(metric, ({ boundaries, counts, count, sum }, attributes) => {
+          series.add({ boundaries, counts: counts.slice(), count, sum }, attributes);
+        });
+      }
+      return series;
     }
-    const column = new NumberColumn(METRICS[metric]);
-    for (const look of looks) look.eachNumber(metric, (...series) => column.add(...series));
-    return column;
+    const series = new Series(METRICS[metric], writeNumber);
+    for (const look of looks) look.eachNumber(metric, (value, attributes) => series.add(value, attributes));
+    return series;
   });
   const ofScope = SCOPE_METRIC_NAMES.map((metric) => {
-    const column = new NumberColumn(SCOPE_METRICS[metric]);
-    scope.each(metric, (...series) => column.add(...series));
-    return column;
+    const series = new Series(SCOPE_METRICS[metric], writeNumber);
+    scope.each(metric, (value, attributes) => series.add(value, attributes));
+    return series;
   });
-  return pieces(resource, [...metrics, ...ofScope]);
+  return pieces(resource, [...ofPools, ...ofScope]);
 }
 
 /** The same of what a reader of OpenTelemetry's collected; the metrics of others stay out. */
@@ -37,40 +40,75 @@ export function textOfCollection({ resource, scopeMetrics }: ResourceMetrics): I
   return pieces(resource.attributes, metrics.flatMap(collectedSeries));
 }
 
-function* pieces(resource: Attributes, metrics: readonly MetricSeries[]): Generator<Buffer> {
+function* pieces(resource: Attributes, metrics: readonly Written[]): Generator<Buffer> {
   const lines = new PrometheusLines(resource);
   for (const metric of metrics) {
     lines.begin(metric.spec);
-    for (let series = 0; series < metric.length; series++) {
-      metric.write(series, lines);
-      if (lines.isPiece) yield lines.take();
+    for (let index = 0; index < metric.length; index++) {
+      metric.write(lines, index);
+      yield* lines.take();
     }
   }
-  yield lines.end();
+  yield* lines.end();
+}
+
+/** The series of one metric, to be written one after the other. */
+interface Written {
+  readonly spec: MetricSpec;
+  readonly length: number;
+  write(lines: PrometheusLines, index: number): void;
+}
+
+type Write<Value> = (lines: PrometheusLines, value: Value, attributes: Attributes) => void;
+
+const writeNumber: Write<number> = (lines, value, attributes) => lines.addNumber(value, attributes);
+const writeHistogram: Write<CountedHistogram> = (lines, value, attributes) =>
+  lines.addHistogram(value, attributes);
+
+/** Two arrays: a hundred thousand series as objects would be work for the garbage collector until the last is written. */
+class Series<Value> implements Written {
+  readonly spec: MetricSpec;
+  readonly #write: Write<Value>;
+  readonly #values: Value[] = [];
+  readonly #attributes: Attributes[] = [];
+
+  constructor(spec: MetricSpec, write: Write<Value>) {
+    this.spec = spec;
+    this.#write = write;
+  }
+
+  add(value: Value, attributes: Attributes): void {
+    this.#values.push(value);
+    this.#attributes.push(attributes);
+  }
+
+  get length(): number {
+    return this.#values.length;
+  }
+
+  write(lines: PrometheusLines, index: number): void {
+    this.#write(lines, this.#values[index] as Value, this.#attributes[index] as Attributes);
+  }
 }
 
 /** None of exponential histograms, which only a view of the application's makes: they have no form in this format. */
-function collectedSeries(metric: MetricData): MetricSeries | [] {
-  const { length } = metric.dataPoints;
+function collectedSeries(metric: MetricData): Series<number> | Series<CountedHistogram> | [] {
+  const { descriptor } = metric;
   switch (metric.dataPointType) {
     case HISTOGRAM_POINTS: {
-      const points = metric.dataPoints;
-      const write: MetricSeries["write"] = (series, lines) => {
-        const { value, attributes } = points[series] as (typeof points)[number];
+      const series = new Series({ ...descriptor, kind: "histogram" }, writeHistogram);
+      for (const { value, attributes } of metric.dataPoints) {
         const { buckets, count, sum } = value;
-        lines.addHistogram({ ...buckets, count, sum }, attributes);
-      };
-      return { spec: { ...metric.descriptor, kind: "histogram" }, length, write };
+        series.add({ ...buckets, count, sum }, attributes);
+      }
+      return series;
     }
     case SUM_POINTS:
     case GAUGE_POINTS: {
-      const points = metric.dataPoints;
       const isCounter = metric.dataPointType === SUM_POINTS && metric.isMonotonic;
-      const write: MetricSeries["write"] = (series, lines) => {
-        const { value, attributes } = points[series] as (typeof points)[number];
-        lines.addNumber(value, attributes);
-      };
-      return { spec: { ...metric.descriptor, kind: isCounter ? "counter" : "gauge" }, length, write };
+      const series = new Series({ ...descriptor, kind: isCounter ? "counter" : "gauge" }, writeNumber);
+      for (const { value, attributes } of metric.dataPoints) series.add(value, attributes);
+      return series;
     }
     default:
       return [];
