@@ -96,22 +96,22 @@ export class PoolQueries {
     rows: number | undefined,
   ): string | undefined {
     try {
+      const operation = operationName(text);
       const failure = error == null ? undefined : queryFailure(error);
-      const labels: QueryLabels = {
-        operation: operationName(text),
-        summary,
-        errorType: failure && this.#errors.count(failure.type),
-        statusCode: failure?.statusCode,
-      };
-      const series = this.#series.get(labels);
-      series.duration.record(seconds);
-      if (rows !== undefined && !failure) this.#series.recordRows(series, labels, rows);
+      const errorType = failure && this.#errors.count(failure.type);
+      const statusCode = failure?.statusCode;
+      const isPlain = summary === undefined && failure === undefined;
+      const series = isPlain
+        ? this.#series.plain(operation)
+        : this.#series.get({ operation, summary, errorType, statusCode });
+      series.record(seconds, failure ? undefined : rows);
       if (seconds >= this.#tools.slowSeconds) {
         this.slow++;
+        const labels = { operation, summary, errorType, statusCode };
         this.#reports.slow(client, { text, seconds, rows, labels });
       }
       task?.queried(seconds);
-      return labels.operation;
+      return operation;
     } catch (fault) {
       this.faulted(fault);
       return undefined;

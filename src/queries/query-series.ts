@@ -9,13 +9,6 @@ import {
   ATTR_STATUS_CODE,
 } from "../metrics/semconv.ts";
 
-/** Where the queries of one pool are recorded that share all labels. */
-export interface QuerySeries {
-  readonly duration: Recorder;
-  /** Made with the first rows: most verbs return none. */
-  rows: Recorder | undefined;
-}
-
 /** What tells one series from another. Each from a closed or bounded set. */
 export interface QueryLabels {
   /** One of OPERATION_NAMES. */
@@ -32,12 +25,33 @@ export type MakeRecorder = (metric: "queryDuration" | "returnedRows", labels: At
 /** More than real applications have, and few enough for memory and for every backend. */
 const MAX_SERIES = 1_000;
 
+/** Where the queries of one pool are recorded that share all labels. */
+export class QuerySeries {
+  readonly #make: MakeRecorder;
+  readonly #labels: QueryLabels;
+  readonly #duration: Recorder;
+  /** Made with the first rows: most verbs return none. */
+  #rows: Recorder | undefined;
+
+  constructor(make: MakeRecorder, labels: QueryLabels) {
+    this.#make = make;
+    this.#labels = labels;
+    this.#duration = make("queryDuration", attributesOf(labels));
+  }
+
+  record(seconds: number, rows: number | undefined): void {
+    this.#duration.record(seconds);
+    if (rows === undefined) return;
+    this.#rows ??= this.#make("returnedRows", attributesOf(this.#labels));
+    this.#rows.record(rows);
+  }
+}
+
 type ByOperation = Map<string | undefined, QuerySeries>;
 
 /** The series of one pool. Beyond {@link MAX_SERIES} new ones keep their `error.type` alone. */
 export class QuerySeriesSet {
   readonly #make: MakeRecorder;
-  /** No summary, no error: almost all queries. */
   readonly #plain: ByOperation = new Map();
   readonly #special = new Map<string, ByOperation>();
   #size = 0;
@@ -48,16 +62,19 @@ export class QuerySeriesSet {
     this.#make = make;
   }
 
+  /** Of queries without a name that succeeded: almost all. */
+  plain(operation: string | undefined): QuerySeries {
+    // Mostly it is the one before.
+    if (!this.#last || operation !== this.#lastOperation) {
+      this.#last = this.#getOf(this.#plain, { ...NO_LABELS, operation });
+      this.#lastOperation = operation;
+    }
+    return this.#last;
+  }
+
   get(labels: QueryLabels): QuerySeries {
     const { operation, summary, errorType } = labels;
-    if (summary === undefined && errorType === undefined) {
-      // Mostly it is the one before.
-      if (!this.#last || operation !== this.#lastOperation) {
-        this.#last = this.#getOf(this.#plain, labels);
-        this.#lastOperation = operation;
-      }
-      return this.#last;
-    }
+    if (summary === undefined && errorType === undefined) return this.plain(operation);
     const byOperation = getOrCreate(this.#special, `${errorType ?? ""} ${summary ?? ""}`, () => new Map());
     return this.#getOf(byOperation, labels);
   }
@@ -69,20 +86,19 @@ export class QuerySeriesSet {
     if (this.#size >= MAX_SERIES && (operation !== undefined || summary !== undefined)) {
       return this.get({ ...labels, operation: undefined, summary: undefined });
     }
-    const made: QuerySeries = {
-      duration: this.#make("queryDuration", attributesOf(labels)),
-      rows: undefined,
-    };
+    const made = new QuerySeries(this.#make, labels);
     byOperation.set(operation, made);
     this.#size++;
     return made;
   }
-
-  recordRows(series: QuerySeries, labels: QueryLabels, rows: number): void {
-    series.rows ??= this.#make("returnedRows", attributesOf(labels));
-    series.rows.record(rows);
-  }
 }
+
+const NO_LABELS: QueryLabels = {
+  operation: undefined,
+  summary: undefined,
+  errorType: undefined,
+  statusCode: undefined,
+};
 
 function attributesOf({ operation, summary, errorType, statusCode }: QueryLabels): Attributes {
   const isOther = errorType === OTHER_ERROR_TYPE;
