@@ -49,8 +49,14 @@ export function hookQueries(queries: ClientQueries, callers: Callers): () => voi
         const callback = callbackOf(given, args[1], args[2]);
         if (callback === undefined) return promises.call(running, original, args);
         if (typeof callback !== "function") return Reflect.apply(original, client, args);
-        const kept = callers.keep(callback as QueryCallback);
-        return queryWithCallback(client, original, args, callback, finishingCallback(kept, running));
+        const finishing = finishingCallback(callers.keep(callback as QueryCallback), running);
+        // As pg-pool asks, spelt out: 88 bytes less, because the array of arguments need not be made.
+        const result =
+          args.length === 3 && args[2] === callback
+            ? original.call(client, given, args[1], finishing)
+            : queryWithCallback(client, original, args, callback, finishing);
+        restoreCallback(given, callback, finishing);
+        return result;
       } catch (error) {
         // A query that pg refuses on the spot: no text at all, a callback that is none, a value that cannot be sent.
         running.over(error);
@@ -106,8 +112,12 @@ function queryWithCallback(
     const property = { value: finishing, configurable: true, enumerable: true, writable: true };
     args[0] = Object.create(config, { callback: property });
   }
-  const result = Reflect.apply(original, client, args);
-  // Before 8.22 pg notes callback and values in the application's own config.
-  if (typeof config === "object" && config.callback === finishing) config.callback = callback;
-  return result;
+  return Reflect.apply(original, client, args);
+}
+
+/** Before 8.22 pg notes callback and values in the application's own config. */
+function restoreCallback(given: unknown, callback: unknown, finishing: QueryCallback): void {
+  if (typeof given !== "object") return;
+  const config = given as { callback?: unknown };
+  if (config.callback === finishing) config.callback = callback;
 }
