@@ -38,7 +38,7 @@ export const CATALOGUE: Readonly<Record<string, CatalogueEntry>> = {
       "Why a query costs what it does: wall time of one query of one caller without a network, as often as it goes with " +
       "everything in the caches nearest to the core, and with 4 MiB written before each query, as the kernel and the rest of " +
       "an application do between the answers of a real server. What is added where caches are cold is memory that has to be " +
-      "fetched. And where poolscope's own time goes, by V8's sampling profiler, caches warm, of queries and of collections: " +
+      "fetched, data and code. And where poolscope's own time goes, by V8's sampling profiler, caches warm, of queries and of collections: " +
       "it cannot be asked on a real server, because its signals make each write to a socket ten times as long.",
     targets: {},
   },
@@ -56,8 +56,8 @@ export const CATALOGUE: Readonly<Record<string, CatalogueEntry>> = {
   },
   collect: {
     about:
-      "CPU time of `scope.readings()` (one collection of all metrics, and the readings made of it) and of one answer of " +
-      "`scope.metrics()` (one collection, and its text), by the number of pools watched; each pool has had six kinds of queries, " +
+      "CPU time of `scope.readings()` (one look at all pools, and the readings made of it) and of one answer of " +
+      "`scope.metrics()` (one look, and its text, to whoever takes it at once), by the number of pools watched; each pool has had six kinds of queries, " +
       "and all were used between two turns. The SDK keeps 2,000 series of a metric, fewer than a thousand such pools have, so " +
       "it is compared up to a hundred.",
     targets: {

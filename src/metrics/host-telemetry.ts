@@ -3,7 +3,6 @@ import type { CollectionResult, ResourceMetrics } from "@opentelemetry/sdk-metri
 import type { Logger } from "../logger.ts";
 import type { MetricReaderLike } from "../options.ts";
 import type { HostSettings } from "../settings.ts";
-
 import { VERSION } from "../version.ts";
 import { NO_STATE } from "../watch/pool-state.ts";
 import type { PoolRegistry } from "../watch/registry.ts";

@@ -96,7 +96,7 @@ export class PrometheusLines {
 }
 
 // Lines are joined, by what all of them begin with: V8 writes that straight into one string, where putting them together
-// line by line makes a tree of their parts, to be walked and copied afterwards. Half the time of a text.
+// line by line makes a tree of their parts, to be walked and copied afterwards. A third of the time of a text.
 const NUMBERS_AT_ONCE = 32;
 
 /** What comes after the labels of each bucket, and room for what is to be joined: the first part is empty. */
