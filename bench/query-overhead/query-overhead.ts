@@ -12,10 +12,7 @@ interface Backend {
   readonly account: pg.PoolConfig | null;
   readonly callers: number;
   readonly scenarios: readonly ScenarioName[];
-  /**
-   * In one turn: about 80 ms, so that neighbours meet the same machine, and the places of checkouts saved up while
-   * others had their turns are a small part of it.
-   */
+  /** In one turn: about 80 ms, so that neighbours meet the same machine. */
   readonly queries: number;
 }
 

@@ -1,7 +1,7 @@
 import { createRequire } from "node:module";
 import type pg from "pg";
 import { CONTESTANTS } from "../contestants/contestants.ts";
-import type { Start } from "../harness/task.ts";
+import { LEAD_IN, type Start } from "../harness/task.ts";
 import { InstantServer } from "../support/instant-server.ts";
 import { SCENARIOS, type ScenarioName } from "./scenarios.ts";
 
@@ -35,14 +35,18 @@ export const start: Start<Argument, number, Sample> = async ({ contestant, scena
   });
   const { run } = SCENARIOS[scenario];
   let done = 0;
+  const query = async (times: number) => {
+    await Promise.all(Array.from({ length: callers }, () => run(pool, times / callers)));
+    done += times;
+  };
   return {
     async round(queries) {
+      await query(callers * Math.ceil((LEAD_IN * queries) / callers));
       const began = process.hrtime.bigint();
       const before = process.cpuUsage();
-      await Promise.all(Array.from({ length: callers }, () => run(pool, queries / callers)));
+      await query(queries);
       const { user, system } = process.cpuUsage(before);
       const nanos = Number(process.hrtime.bigint() - began);
-      done += queries;
       return { cpu: (user + system) / queries, wall: nanos / 1000 / queries };
     },
     async finish() {

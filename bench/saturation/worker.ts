@@ -2,7 +2,7 @@ import { createRequire } from "node:module";
 import type pg from "pg";
 import { CONTESTANTS } from "../contestants/contestants.ts";
 import { quantile } from "../harness/statistics.ts";
-import type { Start } from "../harness/task.ts";
+import { LEAD_IN, type Start } from "../harness/task.ts";
 
 const CALLERS = 64;
 const CONNECTIONS = 10;
@@ -29,23 +29,28 @@ export const start: Start<Argument, number, Sample> = async ({ contestant, accou
     return new Pool({ ...account, max: CONNECTIONS, idleTimeoutMillis: 600_000 }).on("error", () => {});
   });
   let done = 0;
+  const saturate = async (began: number, millis: number): Promise<number[]> => {
+    const latencies: number[] = [];
+    const caller = async () => {
+      for (let asked = began; asked - began < millis; ) {
+        await pool.query(QUERY);
+        const answered = performance.now();
+        latencies.push(answered - asked);
+        asked = answered;
+      }
+    };
+    await Promise.all(Array.from({ length: CALLERS }, caller));
+    done += latencies.length;
+    return latencies;
+  };
   return {
     async round(millis) {
-      const latencies: number[] = [];
+      await saturate(performance.now(), LEAD_IN * millis);
       const before = process.cpuUsage();
       const began = performance.now();
-      const caller = async () => {
-        for (let asked = began; asked - began < millis; ) {
-          await pool.query(QUERY);
-          const answered = performance.now();
-          latencies.push(answered - asked);
-          asked = answered;
-        }
-      };
-      await Promise.all(Array.from({ length: CALLERS }, caller));
+      const latencies = await saturate(began, millis);
       const seconds = (performance.now() - began) / 1000;
       const { user, system } = process.cpuUsage(before);
-      done += latencies.length;
       return {
         queriesPerSecond: latencies.length / seconds,
         queriesPerCpuSecond: latencies.length / ((user + system) / 1e6),
