@@ -9,9 +9,8 @@ interface Task<Input, Output> {
 }
 
 /**
- * Of a turn, before what counts begins. The bare twin takes a turn beside everybody's, and finds more of its memory in
- * the caches than those who sleep for a second in between: without this, a second bare twin is 2 % dearer than the first. The places of checkouts that poolscope saves
- * up in a pause are used up by then, too.
+ * Of a turn, before what counts begins: an application in steady use has not just slept for a second while others used
+ * the caches, and poolscope has no burst of places of checkouts saved up in a pause.
  */
 export const LEAD_IN = 0.1;
 
