@@ -62,15 +62,18 @@ async function measure(
     const start = (name: string, argument: Argument) => team.start(name, MODULE, argument);
     await start("private", { pools, isInSdk: false });
     if (fitsSdk) await start("SDK", { pools, isInSdk: true });
-    const names = fitsSdk ? ["private", "SDK"] : ["private"];
-    const turn = (name: string) => team.round<Sample>(name, effort === "smoke" ? 1 : times);
-    if (effort !== "smoke") for (const name of [...names, ...names]) await turn(name);
     const rounds = ROUNDS[effort];
-    const alone: Sample[] = [];
-    if (!fitsSdk) for (let round = 0; round < rounds; round++) alone.push(await turn("private"));
-    const { SDK: pairs = [] } = await takeTurns(names, "private", { rounds, generation: 1 }, turn);
+    const warmUps = effort === "smoke" ? 0 : 2;
+    const turn = (name: string) => team.round<Sample>(name, effort === "smoke" ? 1 : times);
+    if (!fitsSdk) {
+      const alone: Sample[] = [];
+      for (let round = 0; round < warmUps + rounds; round++) alone.push(await turn("private"));
+      await team.finish();
+      return { alone: alone.slice(warmUps) };
+    }
+    await takeTurns("private", "SDK", { rounds: warmUps }, turn);
+    const pairs = await takeTurns("private", "SDK", { rounds }, turn);
     await team.finish();
-    if (!fitsSdk) return { alone };
     const cells = (["readings", "text"] as const).flatMap((what) => {
       const comparison = new Comparison(pairs, (sample) => sample[what] / pools);
       return [comparison.other, comparison.ratio];

@@ -17,13 +17,14 @@ What watching costs, measured beside the same without it, and beside others that
 
 ## How to read it
 
-* Each of those compared runs in a process of its own. The bare twin takes a turn beside every turn of another, in changing
-  order, and what counts is the ratio of the two neighbours: the machine is as fast or slow for both.
+* Each of those compared runs in a process of its own, and takes turns with a bare twin, in changing order. What counts is
+  the ratio of the two neighbours: the machine is as fast or slow for both. In \`query-overhead\` and \`saturation\` each
+  has a twin that takes turns with nobody else, so that both run equally often.
 * In \`query-overhead\` and \`saturation\` the first tenth of a turn does not count: an application in steady use has not
   just slept while others used the caches, nor has poolscope stacks to note that it saved up in a pause.
 * Figures are medians of all turns, with the lowest and the highest in brackets.
 * *Of the quiet turns* is the ratio of the lowest fifths: other processes of the machine add to a turn, and never take from it.
-* *By generation* are the medians of groups of processes started anew: no two are compiled and laid out in memory alike, and
+* *By generation* are the medians of pairs of processes started anew: no two are compiled and laid out in memory alike, and
   how far these are apart is how far a figure can be trusted. So is *bare again*, a second bare twin.
 * Every bench checks what was counted, and fails where a count is wrong.
 * Absolute times are those of one machine. Ratios differ less from machine to machine, but they do.

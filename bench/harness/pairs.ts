@@ -10,31 +10,19 @@ export interface Pair<Sample> {
   readonly other: Sample;
 }
 
-export type Pairs<Sample> = Readonly<Record<string, readonly Pair<Sample>[]>>;
-
-/** A-B-A-B: the bare twin takes its turn beside every turn of another, in one round before it and in the next after it. */
+/** A-B-B-A: the bare twin takes its turn in one round before its neighbour, in the next after it. */
 export async function takeTurns<Sample>(
-  names: readonly string[],
   bare: string,
-  { rounds, generation }: { readonly rounds: number; readonly generation: number },
+  other: string,
+  { rounds, generation = 1 }: { readonly rounds: number; readonly generation?: number },
   turn: (name: string) => Promise<Sample>,
-): Promise<Pairs<Sample>> {
-  const others = names.filter((name) => name !== bare);
-  const pairs = Object.fromEntries(others.map((name) => [name, [] as Pair<Sample>[]]));
+): Promise<readonly Pair<Sample>[]> {
+  const pairs: Pair<Sample>[] = [];
   for (let round = 0; round < rounds; round++) {
-    for (const name of round % 2 === 0 ? others : [...others].reverse()) {
-      const inOrder = round % 2 === 0 ? [bare, name] : [name, bare];
-      const [first, second] = [await turn(inOrder[0]!), await turn(inOrder[1]!)];
-      const [ofBare, other] = round % 2 === 0 ? [first, second] : [second, first];
-      pairs[name]?.push({ generation, bare: ofBare, other });
-    }
+    if (round % 2 === 0) pairs.push({ generation, bare: await turn(bare), other: await turn(other) });
+    else pairs.push({ generation, other: await turn(other), bare: await turn(bare) });
   }
   return pairs;
-}
-
-export function merge<Sample>(all: readonly Pairs<Sample>[]): Pairs<Sample> {
-  const names = new Set(all.flatMap((pairs) => Object.keys(pairs)));
-  return Object.fromEntries([...names].map((name) => [name, all.flatMap((pairs) => pairs[name] ?? [])]));
 }
 
 /** How the neighbours compare, pair by pair. */

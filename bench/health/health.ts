@@ -6,14 +6,16 @@ import type { Argument, Standing } from "./worker.ts";
 
 interface Extent {
   readonly rounds: number;
+  /** Turns of each before it counts, until the code is compiled. */
+  readonly warmUps: number;
   /** Of one turn. */
   readonly seconds: number;
 }
 
 const EXTENT: Record<Effort, Extent> = {
-  full: { rounds: 21, seconds: 1 },
-  quick: { rounds: 7, seconds: 1 },
-  smoke: { rounds: 1, seconds: 0.2 },
+  full: { rounds: 21, warmUps: 2, seconds: 1 },
+  quick: { rounds: 7, warmUps: 2, seconds: 1 },
+  smoke: { rounds: 1, warmUps: 0, seconds: 0.2 },
 };
 const CALLERS = 10;
 const MODULE = new URL("./worker.ts", import.meta.url);
@@ -52,7 +54,7 @@ async function measure(
   { effort, progress }: Situation,
 ): Promise<readonly Pair<Sample>[]> {
   progress(isExhausted ? "pool exhausted" : "pool idle");
-  const { rounds, seconds } = EXTENT[effort];
+  const { rounds, warmUps, seconds } = EXTENT[effort];
   return withTeam(async (team) => {
     const start = (name: string, argument: Argument) => team.start(name, MODULE, argument);
     const standing = (name: string) => team.round<Standing>(name, null);
@@ -68,10 +70,10 @@ async function measure(
       const { answers, ...sample } = await load(urls[name as keyof typeof urls], seconds, status);
       return { ...sample, cpuMicros: ((await standing(name)).cpuMicros - before) / answers };
     };
-    if (effort !== "smoke") for (const name of ["static", "health", "static", "health"]) await turn(name);
-    const { health = [] } = await takeTurns(["static", "health"], "static", { rounds, generation: 1 }, turn);
+    await takeTurns("static", "health", { rounds: warmUps }, turn);
+    const pairs = await takeTurns("static", "health", { rounds }, turn);
     await team.finish();
-    return health;
+    return pairs;
   });
 }
 

@@ -22,7 +22,6 @@ const EXTENT: Record<Effort, Extent> = {
 
 const QUERYING = new URL("./worker.ts", import.meta.url);
 const COLLECTING = new URL("./collecting.ts", import.meta.url);
-const NAMES = ["bare", "poolscope"];
 const WARM_UPS = 10;
 /** What less than this part of the time was spent in is left out. */
 const LEAST = 0.02;
@@ -43,7 +42,7 @@ export const profile: Bench = async ({ effort, progress }) => {
 
 async function warmAndCold(scenario: ScenarioName, { rounds, queries }: Extent): Promise<Table> {
   return withTeam(async (team) => {
-    for (const contestant of NAMES) {
+    for (const contestant of ["bare", "poolscope"]) {
       const argument: Argument = { contestant, scenario, callers: 1, connections: 1 };
       await team.start(contestant, QUERYING, argument);
     }
@@ -51,10 +50,10 @@ async function warmAndCold(scenario: ScenarioName, { rounds, queries }: Extent):
       const input: Input = { kind, queries };
       return team.round<Sample>(name, input);
     };
-    for (let warmUp = 0; warmUp < WARM_UPS; warmUp++) for (const name of NAMES) await turn("warm")(name);
+    await takeTurns("bare", "poolscope", { rounds: WARM_UPS }, turn("warm"));
     const compare = async (kind: Input["kind"]) => {
-      const pairs = await takeTurns(NAMES, "bare", { rounds, generation: 1 }, turn(kind));
-      return new Comparison(pairs["poolscope"] ?? [], ({ nanos }) => nanos);
+      const pairs = await takeTurns("bare", "poolscope", { rounds }, turn(kind));
+      return new Comparison(pairs, ({ nanos }) => nanos);
     };
     const [warm, cold] = [await compare("warm"), await compare("cold")];
     await team.finish();

@@ -2,8 +2,8 @@ import type pg from "pg";
 import { type PostgresServer, startPostgres } from "../../demo/postgres-server.ts";
 import { CONTESTANTS } from "../contestants/contestants.ts";
 import type { Bench, Effort, Situation, Table } from "../harness/bench.ts";
-import { Comparison, merge, type Pair, type Pairs, takeTurns } from "../harness/pairs.ts";
-import { withTeam } from "../harness/team.ts";
+import { Comparison, type Pair } from "../harness/pairs.ts";
+import { besideBareTwins, type Extent, type Pairs } from "../harness/twins.ts";
 import { SCENARIOS, type ScenarioName } from "./scenarios.ts";
 import type { Argument, Sample } from "./worker.ts";
 
@@ -16,22 +16,15 @@ interface Backend {
   readonly queries: number;
 }
 
-interface Extent {
-  readonly generations: number;
-  readonly rounds: number;
-  /** Turns before it counts, until the code is compiled. */
-  readonly warmUps: number;
-  /** Part of a backend's queries in a turn. */
-  readonly share: number;
-}
-
 const EXTENT: Record<Effort, Extent> = {
-  full: { generations: 2, rounds: 20, warmUps: 10, share: 1 },
-  quick: { generations: 1, rounds: 20, warmUps: 10, share: 1 },
-  smoke: { generations: 1, rounds: 1, warmUps: 0, share: 0.03 },
+  full: { generations: 5, rounds: 12, warmUps: 10 },
+  quick: { generations: 2, rounds: 12, warmUps: 10 },
+  smoke: { generations: 1, rounds: 1, warmUps: 0 },
 };
+/** Part of a backend's queries in a turn. */
+const SHARE: Record<Effort, number> = { full: 1, quick: 1, smoke: 0.03 };
 
-const ALL = Object.keys(CONTESTANTS);
+const ALL = Object.keys(CONTESTANTS).filter((name) => name !== "bare");
 /** One of each kind. */
 const FEW = ALL.filter((name) => !/again|only|no spans/.test(name));
 const MODULE = new URL("./worker.ts", import.meta.url);
@@ -70,31 +63,19 @@ function backends({ host, port, user, password }: PostgresServer): Record<string
   };
 }
 
-async function measure(
+function measure(
   scenario: ScenarioName,
   { title, account, callers, queries }: Backend,
   { effort, progress }: Situation,
 ): Promise<Pairs<Sample>> {
-  const names = effort === "smoke" ? FEW : ALL;
-  const { generations, rounds, warmUps, share } = EXTENT[effort];
-  const inTurn = callers * Math.ceil((share * queries) / callers);
-  const all: Pairs<Sample>[] = [];
-  for (let generation = 1; generation <= generations; generation++) {
-    progress(`${SCENARIOS[scenario].title}; ${title}; generation ${generation} of ${generations}`);
-    const pairs = await withTeam(async (team) => {
-      for (const contestant of names) {
-        const argument: Argument = { contestant, scenario, callers, account };
-        await team.start(contestant, MODULE, argument);
-      }
-      const turn = (name: string) => team.round<Sample>(name, inTurn);
-      for (let warmUp = 0; warmUp < warmUps; warmUp++) for (const name of names) await turn(name);
-      const pairs = await takeTurns(names, "bare", { rounds, generation }, turn);
-      await team.finish();
-      return pairs;
-    });
-    all.push(pairs);
-  }
-  return merge(all);
+  return besideBareTwins({
+    contestants: effort === "smoke" ? FEW : ALL,
+    extent: EXTENT[effort],
+    module: MODULE,
+    argument: (contestant): Argument => ({ contestant, scenario, callers, account }),
+    input: callers * Math.ceil((SHARE[effort] * queries) / callers),
+    progress: (what) => progress(`${SCENARIOS[scenario].title}; ${title}; ${what}`),
+  });
 }
 
 function compare(pairs: readonly Pair<Sample>[] | undefined, value: keyof Sample): Comparison<Sample> {

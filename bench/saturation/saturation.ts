@@ -1,54 +1,39 @@
 import { startPostgres } from "../../demo/postgres-server.ts";
 import { CONTESTANTS } from "../contestants/contestants.ts";
 import type { Bench, Effort, Table } from "../harness/bench.ts";
-import { Comparison, merge, type Pair, type Pairs, takeTurns } from "../harness/pairs.ts";
-import { withTeam } from "../harness/team.ts";
+import { Comparison, type Pair } from "../harness/pairs.ts";
+import { besideBareTwins, type Extent, type Pairs } from "../harness/twins.ts";
 import type { Argument, Sample } from "./worker.ts";
 
-interface Extent {
-  readonly generations: number;
-  readonly rounds: number;
-  readonly warmUps: number;
-  /** Of one turn. */
-  readonly millis: number;
-}
-
 const EXTENT: Record<Effort, Extent> = {
-  full: { generations: 3, rounds: 30, warmUps: 12, millis: 100 },
-  quick: { generations: 1, rounds: 20, warmUps: 12, millis: 100 },
-  smoke: { generations: 1, rounds: 1, warmUps: 0, millis: 20 },
+  full: { generations: 5, rounds: 20, warmUps: 12 },
+  quick: { generations: 2, rounds: 16, warmUps: 12 },
+  smoke: { generations: 1, rounds: 1, warmUps: 0 },
 };
+/** Of one turn. */
+const MILLIS: Record<Effort, number> = { full: 100, quick: 100, smoke: 20 };
 
 const MODULE = new URL("./worker.ts", import.meta.url);
 
 export const saturation: Bench = async ({ effort, progress }) => {
-  const { generations, rounds, warmUps, millis } = EXTENT[effort];
-  const names = effort === "smoke" ? ["bare", "poolscope"] : Object.keys(CONTESTANTS);
+  const contestants =
+    effort === "smoke" ? ["poolscope"] : Object.keys(CONTESTANTS).filter((name) => name !== "bare");
   const { host, port, user, password, stop } = await startPostgres();
   const account = { host, port, user, password, database: "postgres" };
-  const all: Pairs<Sample>[] = [];
   try {
-    for (let generation = 1; generation <= generations; generation++) {
-      progress(`generation ${generation} of ${generations}`);
-      const pairs = await withTeam(async (team) => {
-        for (const contestant of names) {
-          const argument: Argument = { contestant, account };
-          await team.start(contestant, MODULE, argument);
-        }
-        const turn = (name: string) => team.round<Sample>(name, millis);
-        for (let warmUp = 0; warmUp < warmUps; warmUp++) for (const name of names) await turn(name);
-        const pairs = await takeTurns(names, "bare", { rounds, generation }, turn);
-        await team.finish();
-        return pairs;
-      });
-      all.push(pairs);
-    }
+    const pairs = await besideBareTwins<Sample>({
+      contestants,
+      extent: EXTENT[effort],
+      module: MODULE,
+      argument: (contestant): Argument => ({ contestant, account }),
+      input: MILLIS[effort],
+      progress,
+    });
+    const reached = { throughput: compare(pairs["poolscope"], "queriesPerSecond").ratio.median };
+    return { tables: [table(pairs)], reached };
   } finally {
     await stop();
   }
-  const pairs = merge(all);
-  const reached = { throughput: compare(pairs["poolscope"], "queriesPerSecond").ratio.median };
-  return { tables: [table(pairs)], reached };
 };
 
 function compare(pairs: readonly Pair<Sample>[] | undefined, value: keyof Sample): Comparison<Sample> {

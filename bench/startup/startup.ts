@@ -4,7 +4,7 @@ import { text } from "node:stream/consumers";
 import { fileURLToPath } from "node:url";
 import type { Bench, Effort } from "../harness/bench.ts";
 import { CORES } from "../harness/cores.ts";
-import { Comparison, takeTurns } from "../harness/pairs.ts";
+import { Comparison, type Pair, takeTurns } from "../harness/pairs.ts";
 import { COUNTED, HOOK, PROGRAMS, TIMED } from "./programs.ts";
 
 const ROUNDS: Record<Effort, number> = { full: 25, quick: 15, smoke: 1 };
@@ -41,10 +41,13 @@ export const startup: Bench = async ({ effort, progress }) => {
   progress("times");
   const names = Object.keys(PROGRAMS);
   for (const name of names) await turn(name);
-  const pairs = await takeTurns(names, "bare", { rounds: ROUNDS[effort], generation: 1 }, turn);
-  const every = Object.values(pairs).flat();
+  const pairs = new Map<string, readonly Pair<Sample>[]>();
+  for (const name of names.filter((name) => name !== "bare")) {
+    pairs.set(name, await takeTurns("bare", name, { rounds: ROUNDS[effort] }, turn));
+  }
+  const every = [...pairs.values()].flat();
   const by = (name: string, what: keyof Sample) =>
-    new Comparison(name === "bare" ? every : (pairs[name] ?? []), (sample) => sample[what]);
+    new Comparison(name === "bare" ? every : (pairs.get(name) ?? []), (sample) => sample[what]);
   const bareModules = modules.get("bare") ?? 0;
   return {
     tables: [
