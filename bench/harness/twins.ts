@@ -24,8 +24,7 @@ export type Pairs<Sample> = Readonly<Record<string, readonly Pair<Sample>[]>>;
 
 /**
  * Each contestant beside a bare twin of its own, two processes started anew every generation. One twin for all of them
- * would take a turn beside each, and a process used seven times as often as its neighbour, with caches and branch
- * predictors that know it, is no twin of it.
+ * would run seven times as often as they do, and have its code compiled in other circumstances.
  */
 export async function besideBareTwins<Sample>(contest: Contest): Promise<Pairs<Sample>> {
   const { contestants, extent, progress } = contest;

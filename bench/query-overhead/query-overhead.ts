@@ -17,7 +17,7 @@ interface Backend {
 }
 
 const EXTENT: Record<Effort, Extent> = {
-  full: { generations: 5, rounds: 12, warmUps: 10 },
+  full: { generations: 3, rounds: 12, warmUps: 10 },
   quick: { generations: 2, rounds: 12, warmUps: 10 },
   smoke: { generations: 1, rounds: 1, warmUps: 0 },
 };

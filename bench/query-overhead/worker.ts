@@ -3,6 +3,7 @@ import type pg from "pg";
 import { CONTESTANTS } from "../contestants/contestants.ts";
 import { LEAD_IN, type Start } from "../harness/task.ts";
 import { InstantServer } from "../support/instant-server.ts";
+import { useSeveralStatements } from "../support/several-statements.ts";
 import { SCENARIOS, type ScenarioName } from "./scenarios.ts";
 
 export interface Argument {
@@ -34,7 +35,7 @@ export const start: Start<Argument, number, Sample> = async ({ contestant, scena
     return pool.on("error", () => {});
   });
   const { run } = SCENARIOS[scenario];
-  let done = 0;
+  let done = await useSeveralStatements(pool);
   const query = async (times: number) => {
     await Promise.all(Array.from({ length: callers }, () => run(pool, times / callers)));
     done += times;

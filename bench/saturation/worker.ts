@@ -3,6 +3,7 @@ import type pg from "pg";
 import { CONTESTANTS } from "../contestants/contestants.ts";
 import { quantile } from "../harness/statistics.ts";
 import { LEAD_IN, type Start } from "../harness/task.ts";
+import { useSeveralStatements } from "../support/several-statements.ts";
 
 const CALLERS = 64;
 const CONNECTIONS = 10;
@@ -28,7 +29,7 @@ export const start: Start<Argument, number, Sample> = async ({ contestant, accou
     const { Pool } = createRequire(import.meta.url)("pg") as typeof pg;
     return new Pool({ ...account, max: CONNECTIONS, idleTimeoutMillis: 600_000 }).on("error", () => {});
   });
-  let done = 0;
+  let done = await useSeveralStatements(pool);
   const saturate = async (began: number, millis: number): Promise<number[]> => {
     const latencies: number[] = [];
     const caller = async () => {
