@@ -42,3 +42,6 @@ export const CONTESTANTS: Readonly<Record<string, Entry>> = {
     load: async () => (await import("./pool-monitor.ts")).poolMonitor,
   },
 };
+
+/** All that a bare twin is put beside. */
+export const BESIDE_BARE: readonly string[] = Object.keys(CONTESTANTS).filter((name) => name !== "bare");

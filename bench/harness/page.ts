@@ -24,6 +24,8 @@ What watching costs, measured beside the same without it, and beside others that
   just slept while others used the caches, nor has poolscope stacks to note that it saved up in a pause.
 * There statements of several shapes run before any counts, as in an application. After one statement alone V8 compiles pg's
   own code for the columns of a result in one of two ways, one dearer than the other, as chance has it.
+  The server without a network answers them all with the same column: there they are one caller's queries before those of
+  four.
 * Figures are medians of all turns, with the lowest and the highest in brackets.
 * *Of the quiet turns* is the ratio of the lowest fifths: other processes of the machine add to a turn, and never take from it.
 * *By generation* are the medians of pairs of processes started anew: no two are compiled and laid out in memory alike, and

@@ -1,6 +1,6 @@
 import type pg from "pg";
 import { type PostgresServer, startPostgres } from "../../demo/postgres-server.ts";
-import { CONTESTANTS } from "../contestants/contestants.ts";
+import { BESIDE_BARE } from "../contestants/contestants.ts";
 import type { Bench, Effort, Situation, Table } from "../harness/bench.ts";
 import { Comparison, type Pair } from "../harness/pairs.ts";
 import { besideBareTwins, type Extent, type Pairs } from "../harness/twins.ts";
@@ -24,9 +24,8 @@ const EXTENT: Record<Effort, Extent> = {
 /** Part of a backend's queries in a turn. */
 const SHARE: Record<Effort, number> = { full: 1, quick: 1, smoke: 0.03 };
 
-const ALL = Object.keys(CONTESTANTS).filter((name) => name !== "bare");
 /** One of each kind. */
-const FEW = ALL.filter((name) => !/again|only|no spans/.test(name));
+const FEW = BESIDE_BARE.filter((name) => !/again|only|no spans/.test(name));
 const MODULE = new URL("./worker.ts", import.meta.url);
 
 export const queryOverhead: Bench = async (situation) => {
@@ -69,7 +68,7 @@ function measure(
   { effort, progress }: Situation,
 ): Promise<Pairs<Sample>> {
   return besideBareTwins({
-    contestants: effort === "smoke" ? FEW : ALL,
+    contestants: effort === "smoke" ? FEW : BESIDE_BARE,
     extent: EXTENT[effort],
     module: MODULE,
     argument: (contestant): Argument => ({ contestant, scenario, callers, account }),

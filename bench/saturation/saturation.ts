@@ -1,5 +1,5 @@
 import { startPostgres } from "../../demo/postgres-server.ts";
-import { CONTESTANTS } from "../contestants/contestants.ts";
+import { BESIDE_BARE } from "../contestants/contestants.ts";
 import type { Bench, Effort, Table } from "../harness/bench.ts";
 import { Comparison, type Pair } from "../harness/pairs.ts";
 import { besideBareTwins, type Extent, type Pairs } from "../harness/twins.ts";
@@ -16,8 +16,7 @@ const MILLIS: Record<Effort, number> = { full: 100, quick: 100, smoke: 20 };
 const MODULE = new URL("./worker.ts", import.meta.url);
 
 export const saturation: Bench = async ({ effort, progress }) => {
-  const contestants =
-    effort === "smoke" ? ["poolscope"] : Object.keys(CONTESTANTS).filter((name) => name !== "bare");
+  const contestants = effort === "smoke" ? ["poolscope"] : BESIDE_BARE;
   const { host, port, user, password, stop } = await startPostgres();
   const account = { host, port, user, password, database: "postgres" };
   try {
