@@ -22,10 +22,10 @@ What watching costs, measured beside the same without it, and beside others that
   has a twin that takes turns with nobody else, so that both run equally often.
 * In \`query-overhead\` and \`saturation\` the first tenth of a turn does not count: an application in steady use has not
   just slept while others used the caches, nor has poolscope stacks to note that it saved up in a pause.
-* There statements of several shapes run before any counts, as in an application. After one statement alone V8 compiles pg's
-  own code for the columns of a result in one of two ways, one dearer than the other, as chance has it.
-  The server without a network answers them all with the same column: there they are one caller's queries before those of
-  four.
+* There each process, bare ones too, has lived before anything counts: a connection was opened and closed, as any pool's
+  are, and statements of several shapes ran. V8 compiles pg's own code for what it has seen of it, and a process that has
+  only ever asked one thing is cheaper than any application. One that stays so, and watches, pays for the connection that
+  poolscope opens and closes a second after the start, to ask for \`max_connections\` (\`processes: 0\` opens none).
 * Figures are medians of all turns, with the lowest and the highest in brackets.
 * *Of the quiet turns* is the ratio of the lowest fifths: other processes of the machine add to a turn, and never take from it.
 * *By generation* are the medians of pairs of processes started anew: no two are compiled and laid out in memory alike, and

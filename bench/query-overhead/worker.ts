@@ -3,7 +3,7 @@ import type pg from "pg";
 import { CONTESTANTS } from "../contestants/contestants.ts";
 import { LEAD_IN, type Start } from "../harness/task.ts";
 import { InstantServer } from "../support/instant-server.ts";
-import { useSeveralStatements } from "../support/several-statements.ts";
+import { liveIn } from "../support/lived-in.ts";
 import { SCENARIOS, type ScenarioName } from "./scenarios.ts";
 
 export interface Argument {
@@ -29,13 +29,14 @@ export const start: Start<Argument, number, Sample> = async ({ contestant, scena
     database: "bench",
     stream: () => new InstantServer() as never,
   };
+  const require = createRequire(import.meta.url);
   const { pool, check } = await install(() => {
-    const { Pool } = createRequire(import.meta.url)("pg") as typeof pg;
+    const { Pool } = require("pg") as typeof pg;
     const pool = new Pool({ ...server, max: callers, idleTimeoutMillis: 600_000 });
     return pool.on("error", () => {});
   });
   const { run } = SCENARIOS[scenario];
-  let done = await useSeveralStatements(pool);
+  let done = await liveIn(pool, callers, require("pg") as typeof pg, server);
   const query = async (times: number) => {
     await Promise.all(Array.from({ length: callers }, () => run(pool, times / callers)));
     done += times;

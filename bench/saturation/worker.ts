@@ -3,7 +3,7 @@ import type pg from "pg";
 import { CONTESTANTS } from "../contestants/contestants.ts";
 import { quantile } from "../harness/statistics.ts";
 import { LEAD_IN, type Start } from "../harness/task.ts";
-import { useSeveralStatements } from "../support/several-statements.ts";
+import { liveIn } from "../support/lived-in.ts";
 
 const CALLERS = 64;
 const CONNECTIONS = 10;
@@ -25,11 +25,12 @@ export interface Sample {
 export const start: Start<Argument, number, Sample> = async ({ contestant, account }) => {
   const install = await CONTESTANTS[contestant]?.load();
   if (!install) throw new Error(`no contestant ${contestant}`);
+  const require = createRequire(import.meta.url);
   const { pool, check } = await install(() => {
-    const { Pool } = createRequire(import.meta.url)("pg") as typeof pg;
+    const { Pool } = require("pg") as typeof pg;
     return new Pool({ ...account, max: CONNECTIONS, idleTimeoutMillis: 600_000 }).on("error", () => {});
   });
-  let done = await useSeveralStatements(pool);
+  let done = await liveIn(pool, CALLERS, require("pg") as typeof pg, account);
   const saturate = async (began: number, millis: number): Promise<number[]> => {
     const latencies: number[] = [];
     const caller = async () => {
