@@ -26,6 +26,8 @@ What watching costs, measured beside the same without it, and beside others that
   are, and statements of several shapes ran. V8 compiles pg's own code for what it has seen of it, and a process that has
   only ever asked one thing is cheaper than any application. One that stays so, and watches, pays for the connection that
   poolscope opens and closes a second after the start, to ask for \`max_connections\` (\`processes: 0\` opens none).
+* There V8 has as much room for new objects from the start as an application under load soon has
+  (\`--min-semi-space-size=16\`): otherwise it depends on what else a process has loaded.
 * Figures are medians of all turns, with the lowest and the highest in brackets.
 * *Of the quiet turns* is the ratio of the lowest fifths: other processes of the machine add to a turn, and never take from it.
 * *By generation* are the medians of pairs of processes started anew: no two are compiled and laid out in memory alike, and

@@ -7,7 +7,7 @@ const QUERIES = 200;
 /**
  * Leaves a process as one of an application in steady use is, before anything counts. V8 compiles pg's own code for what
  * it has seen of it, and dearer once it has seen more: a bare twin that had only ever asked one thing was cheaper than any
- * application, and for all that happened once in the other twin it was that one's watch that seemed to cost.
+ * application, and what happened once in the other twin, and never in this one, was taken for a cost of watching.
  *
  * @param pool Used by so many `callers` at once, as it will be when it counts
  * @param server Where a connection beside the pool is opened and closed, like those of a pool that has nothing to do. The
