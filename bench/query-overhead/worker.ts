@@ -29,14 +29,13 @@ export const start: Start<Argument, number, Sample> = async ({ contestant, scena
     database: "bench",
     stream: () => new InstantServer() as never,
   };
-  const require = createRequire(import.meta.url);
   const { pool, check } = await install(() => {
-    const { Pool } = require("pg") as typeof pg;
+    const { Pool } = createRequire(import.meta.url)("pg") as typeof pg;
     const pool = new Pool({ ...server, max: callers, idleTimeoutMillis: 600_000 });
     return pool.on("error", () => {});
   });
   const { run } = SCENARIOS[scenario];
-  let done = await liveIn(pool, callers, require("pg") as typeof pg, server);
+  let done = await liveIn(pool, callers, server);
   const query = async (times: number) => {
     await Promise.all(Array.from({ length: callers }, () => run(pool, times / callers)));
     done += times;

@@ -25,12 +25,11 @@ export interface Sample {
 export const start: Start<Argument, number, Sample> = async ({ contestant, account }) => {
   const install = await CONTESTANTS[contestant]?.load();
   if (!install) throw new Error(`no contestant ${contestant}`);
-  const require = createRequire(import.meta.url);
   const { pool, check } = await install(() => {
-    const { Pool } = require("pg") as typeof pg;
+    const { Pool } = createRequire(import.meta.url)("pg") as typeof pg;
     return new Pool({ ...account, max: CONNECTIONS, idleTimeoutMillis: 600_000 }).on("error", () => {});
   });
-  let done = await liveIn(pool, CALLERS, require("pg") as typeof pg, account);
+  let done = await liveIn(pool, CALLERS, account);
   const saturate = async (began: number, millis: number): Promise<number[]> => {
     const latencies: number[] = [];
     const caller = async () => {

@@ -1,3 +1,4 @@
+import { createRequire } from "node:module";
 import type pg from "pg";
 
 /** With different columns each. */
@@ -14,12 +15,8 @@ const QUERIES = 200;
  * first one makes all queries after it dearer; poolscope opens one to ask the server for its `max_connections`.
  * @returns How many queries the pool was asked
  */
-export async function liveIn(
-  pool: pg.Pool,
-  callers: number,
-  { Client }: typeof pg,
-  server: pg.ClientConfig,
-): Promise<number> {
+export async function liveIn(pool: pg.Pool, callers: number, server: pg.ClientConfig): Promise<number> {
+  const { Client } = createRequire(import.meta.url)("pg") as typeof pg;
   const client = new Client(server);
   await client.connect();
   await client.end();
