@@ -1,25 +1,11 @@
 import type { Callers } from "../watch/callers.ts";
 import { override } from "../watch/override.ts";
-import type { PgClient } from "../watch/pg-types.ts";
-import { type PromiseProperty, SettlingPromises } from "../watch/settling.ts";
 import type { ClientQueries } from "./client-queries.ts";
+import { type QueryingClient, queryPromises } from "./query-promises.ts";
 import type { GivenQuery } from "./query-text.ts";
 import { returnedRows } from "./returned-rows.ts";
 import type { RunningQuery } from "./running-query.ts";
 import { followSubmittable, isSubmittable } from "./submittable.ts";
-
-interface QueryingClient extends PgClient {
-  query(...args: unknown[]): unknown;
-  /** The constructor pg makes promises with. Public as the option `Promise`. */
-  _Promise: PromiseConstructor;
-}
-
-const CLIENT_PROMISE: PromiseProperty<QueryingClient> = {
-  read: (client) => client._Promise,
-  write: (client, value) => {
-    client._Promise = value;
-  },
-};
 
 type QueryCallback = (this: unknown, error: unknown, result?: unknown) => unknown;
 
@@ -34,7 +20,7 @@ export function hookQueries(queries: ClientQueries, callers: Callers): () => voi
   const client = queries.client as QueryingClient;
   if (typeof client.query !== "function") return () => {};
   let active = true;
-  const promises = new SettlingPromises(client, CLIENT_PROMISE, settled);
+  const replacePromise = queryPromises(client);
 
   const unhook = override(client, "query", (original) => {
     return function query(this: QueryingClient, ...args: unknown[]): unknown {
@@ -47,7 +33,14 @@ export function hookQueries(queries: ClientQueries, callers: Callers): () => voi
           return Reflect.apply(original, client, args);
         }
         const callback = callbackOf(given, args[1], args[2]);
-        if (callback === undefined) return promises.call(running, original, args);
+        if (callback === undefined) {
+          const Before = replacePromise(running);
+          try {
+            return Reflect.apply(original, client, args);
+          } finally {
+            client._Promise = Before;
+          }
+        }
         if (typeof callback !== "function") return Reflect.apply(original, client, args);
         const finishing = finishingCallback(callers.keep(callback as QueryCallback), running);
         // As pg-pool asks, spelt out: 88 bytes less, because the array of arguments need not be made.
@@ -84,10 +77,6 @@ export function hookQueries(queries: ClientQueries, callers: Callers): () => voi
     active = false;
     unhook();
   };
-}
-
-function settled(running: RunningQuery, error: unknown, result?: unknown): void {
-  running.over(error, error == null ? returnedRows(result) : undefined);
 }
 
 /** Where pg looks for it: the third argument, the second, the config. What is no function pg refuses by itself. */

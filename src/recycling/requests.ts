@@ -5,7 +5,7 @@ import { override } from "../watch/override.ts";
 import type { ConnectCallback } from "../watch/pg-types.ts";
 import { countWaiting } from "../watch/pool-state.ts";
 import { countFree } from "../watch/recycled-pools.ts";
-import { POOL_PROMISE, SettlingPromises, settlingCallback } from "../watch/settling.ts";
+import { settlingCallback, settlingPromises } from "../watch/settling.ts";
 import type { PoolInside } from "./inside.ts";
 import type { Recycler } from "./recycler.ts";
 
@@ -21,7 +21,7 @@ export function hookRequests(recycler: Recycler, isRetrying: () => boolean): () 
     if (error)
       codeTimeout(error, pool, recycler.lastConnectError && dialErrorType(recycler.lastConnectError));
   };
-  const promises = new SettlingPromises(pool, POOL_PROMISE, codeTimeouts);
+  const replacePromise = settlingPromises(pool, codeTimeouts);
 
   const unhookConnect = override(pool, "connect", (original) => {
     return function connect(this: PoolInside, callback?: ConnectCallback): unknown {
@@ -35,12 +35,13 @@ export function hookRequests(recycler: Recycler, isRetrying: () => boolean): () 
       let heard = callback;
       if (heard && isQuery && settings.keepOnSqlError) heard = markingCallback(heard);
       if (heard && isCoded) heard = settlingCallback(heard, codeTimeouts, undefined);
+      const Before = heard || !isCoded ? undefined : replacePromise(undefined);
       recycler.isArriving = true;
       try {
-        if (heard || !isCoded) return original.call(pool, heard);
-        return promises.call(undefined, original, []);
+        return original.call(pool, heard);
       } finally {
         recycler.isArriving = false;
+        if (Before) pool.Promise = Before;
       }
     };
   });

@@ -6,7 +6,7 @@ import type { Hold } from "./hold.ts";
 import type { Moment } from "./moment.ts";
 import { override } from "./override.ts";
 import type { ConnectCallback, HookablePool, PgClient } from "./pg-types.ts";
-import { POOL_PROMISE, SettlingPromises, settlingCallback } from "./settling.ts";
+import { settlingCallback, settlingPromises } from "./settling.ts";
 
 /** Hears what happens in one pool. Its methods are called in the middle of the application's work. */
 export interface PoolObserver extends DialObserver {
@@ -54,7 +54,7 @@ export function hookPool(
   let active = true;
   let isQuery = false;
   const { settled } = observer;
-  const promises = new SettlingPromises(pool, POOL_PROMISE, settled);
+  const replacePromise = settlingPromises(pool, settled);
 
   const unhookConnect = override(pool, "connect", (original) => {
     return function connect(this: HookablePool, ...args: [callback?: ConnectCallback]): unknown {
@@ -66,11 +66,19 @@ export function hookPool(
       const hold = observer.requested(!isQuery, site);
       if (!hold) return Reflect.apply(original, this, args);
       try {
-        const result = callback
-          ? original.call(pool, heardCallback(callers.keep(callback), hold))
-          : promises.call(hold, original, args);
-        observer.enqueued();
-        return result;
+        if (callback) {
+          const result = original.call(pool, heardCallback(callers.keep(callback), hold));
+          observer.enqueued();
+          return result;
+        }
+        const Before = replacePromise(hold);
+        try {
+          const result = Reflect.apply(original, pool, args);
+          observer.enqueued();
+          return result;
+        } finally {
+          pool.Promise = Before;
+        }
       } catch (error) {
         // A constructor of `Client` may throw; pg-pool passes that on as it is.
         settled(hold, error, undefined);
@@ -127,7 +135,7 @@ export function hookPool(
 
 type Guarded = Omit<PoolObserver, "requested" | "settled" | "faulted"> & {
   requested(isExplicit: boolean, site: CallSite | undefined): Hold | undefined;
-  settled(hold: Hold, error: unknown, client?: unknown): void;
+  settled(hold: Hold, error: unknown, client?: PgClient): void;
 };
 
 /** The hooks run in the middle of the application's work: a mistake of ours must stay ours. */
@@ -152,9 +160,9 @@ function guarded(observer: PoolObserver): Guarded {
         return undefined;
       }
     },
-    settled(hold: Hold, error: unknown, client?: unknown): void {
+    settled(hold: Hold, error: unknown, client?: PgClient): void {
       try {
-        observer.settled(hold, error, client as PgClient | undefined);
+        observer.settled(hold, error, client);
       } catch (fault) {
         observer.faulted(fault);
       }
