@@ -65,24 +65,19 @@ export function hookPool(
       const site = !isQuery && observer.notesSite() ? new CallSite() : undefined;
       const hold = observer.requested(!isQuery, site);
       if (!hold) return Reflect.apply(original, this, args);
+      const Before = callback ? undefined : replacePromise(hold);
       try {
-        if (callback) {
-          const result = original.call(pool, heardCallback(callers.keep(callback), hold));
-          observer.enqueued();
-          return result;
-        }
-        const Before = replacePromise(hold);
-        try {
-          const result = Reflect.apply(original, pool, args);
-          observer.enqueued();
-          return result;
-        } finally {
-          pool.Promise = Before;
-        }
+        const result = callback
+          ? original.call(pool, heardCallback(callers.keep(callback), hold))
+          : Reflect.apply(original, pool, args);
+        observer.enqueued();
+        return result;
       } catch (error) {
         // A constructor of `Client` may throw; pg-pool passes that on as it is.
         settled(hold, error, undefined);
         throw error;
+      } finally {
+        if (Before) pool.Promise = Before;
       }
     };
   });
