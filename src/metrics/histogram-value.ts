@@ -9,7 +9,7 @@ export const BUCKETS: Value<BucketHistogram, HistogramValue> = {
   snapshot({ boundaries, counts, count, sum, min, max }) {
     return {
       // Nobody writes into the boundaries: all points of a metric can have the same ones.
-      buckets: { boundaries: boundaries as number[], counts: counts.slice() },
+      buckets: { boundaries: boundaries as number[], counts },
       count,
       sum,
       // OTLP forbids infinities here: an empty histogram has no minimum.

@@ -84,7 +84,7 @@ export class PoolLook implements PoolMetrics {
 
   buckets(metric: HistogramName): Buckets {
     const series: Buckets[] = [];
-    this.eachHistogram(metric, (histogram) => series.push(histogram));
+    this.eachHistogram(metric, ({ boundaries, counts, sum }) => series.push({ boundaries, counts, sum }));
     return addBuckets(series);
   }
 

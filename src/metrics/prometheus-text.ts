@@ -17,7 +17,7 @@ export function textOfPools(
       const series = new Series<CountedHistogram>(METRICS[metric], writeHistogram);
       for (const look of looks) {
         look.eachHistogram(metric, ({ boundaries, counts, count, sum }, attributes) => {
-          series.add({ boundaries, counts: counts.slice(), count, sum }, attributes);
+          series.add({ boundaries, counts, count, sum }, attributes);
         });
       }
       return series;

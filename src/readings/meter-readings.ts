@@ -178,16 +178,12 @@ function byCause(failures: LabelledCounts): ConnectFailures {
 
 function baseline(metrics: PoolMetrics): Baseline {
   return {
-    wait: kept(metrics.buckets("waitTime")),
-    use: kept(metrics.buckets("useTime")),
-    create: kept(metrics.buckets("createTime")),
-    reuse: kept(metrics.buckets("reuse")),
-    query: kept(metrics.buckets("queryDuration")),
+    wait: metrics.buckets("waitTime"),
+    use: metrics.buckets("useTime"),
+    create: metrics.buckets("createTime"),
+    reuse: metrics.buckets("reuse"),
+    query: metrics.buckets("queryDuration"),
   };
-}
-
-function kept({ boundaries, counts, sum }: Buckets): Buckets {
-  return { boundaries, counts: counts.slice(), sum };
 }
 
 async function orReadingFailed<T>(told: Promise<T>): Promise<T> {
