@@ -29,7 +29,7 @@ import { Recovery } from "./server/recovery.ts";
 import type { QuerySettings, Settings } from "./settings.ts";
 import { Callers } from "./watch/callers.ts";
 import { LeakDetector } from "./watch/leak-detector.ts";
-import { type NestedCheckouts, noNestedCheckouts, TrackedNesting } from "./watch/nested-checkouts.ts";
+import { NestedCheckouts } from "./watch/nested-checkouts.ts";
 import type { HookablePool } from "./watch/pg-types.ts";
 import { poolAdvice } from "./watch/pool-advice.ts";
 import type { PoolIdentity } from "./watch/pool-identity.ts";
@@ -56,7 +56,7 @@ export class Engine {
   readonly #instrumentation: InstrumentationPg | undefined;
   readonly #queryTools: QueryTools | undefined;
   readonly #reports: SpokenReports;
-  readonly #nesting: NestedCheckouts;
+  readonly #nesting: NestedCheckouts | undefined;
   readonly callers: Callers = new Callers();
   readonly routes: Routes;
   readonly #eventLoop: EventLoopDelay;
@@ -97,7 +97,7 @@ export class Engine {
     this.#queryTools = queryTools(settings.queries, logger, this.#instrumentation?.follow ?? follow);
     this.routes = new Routes(this.callers, this.#queryTools !== undefined, logger);
     this.#reports = new SpokenReports(logger, this.events, this.slowQueries);
-    this.#nesting = settings.looksForNesting ? new TrackedNesting() : noNestedCheckouts;
+    this.#nesting = settings.looksForNesting ? new NestedCheckouts() : undefined;
     // Without samples no window would ever close, and one block of the loop be told for ever.
     this.#eventLoop = new EventLoopDelay(settings.sampleIntervalMillis);
     this.budget = new BudgetCheck(this.registry, settings.processes, logger);
@@ -211,7 +211,7 @@ function queryTools(
 ): QueryTools | undefined {
   if (settings.source === "off") return undefined;
   return {
-    names: new QueryNames(settings.nameOf, settings.maxNames, logger),
+    names: settings.nameOf && new QueryNames(settings.nameOf, settings.maxNames, logger),
     follow,
     slowSeconds: settings.slowMillis === 0 ? Number.POSITIVE_INFINITY : settings.slowMillis / 1000,
   };

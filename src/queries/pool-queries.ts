@@ -20,7 +20,8 @@ export interface FinishedQuery {
 
 /** What the queries of a pool are recorded with. */
 export interface QueryTools {
-  readonly names: QueryNames;
+  /** Undefined: queries have no names. */
+  readonly names: QueryNames | undefined;
   /** Infinity: no query is slow. */
   readonly slowSeconds: number;
   /** Attaches to one client. What it returns lets go of it. */
@@ -80,7 +81,7 @@ export class PoolQueries {
   began(running: RunningQuery, given: GivenQuery): void {
     try {
       running.text = textOf(given);
-      running.summary = this.#tools.names.of(given);
+      running.summary = this.#tools.names?.of(given);
       running.task = this.#reports.started();
     } catch (fault) {
       this.faulted(fault);

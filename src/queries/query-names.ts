@@ -8,20 +8,20 @@ const MAX_LENGTH = 255;
 
 /** Names for queries, from the application's own function: `db.query.summary`, so many of them and no more. */
 export class QueryNames {
-  readonly #nameOf: QueryName | undefined;
+  readonly #nameOf: QueryName;
   readonly #max: number;
   readonly #logger: Logger;
   readonly #seen = new Set<string>();
   #hasComplained = false;
 
-  constructor(nameOf: QueryName | undefined, max: number, logger: Logger) {
+  constructor(nameOf: QueryName, max: number, logger: Logger) {
     this.#nameOf = nameOf;
     this.#max = max;
     this.#logger = logger;
   }
 
   of(query: GivenQuery): string | undefined {
-    if (!this.#nameOf || query === null || query === undefined) return undefined;
+    if (query === null || query === undefined) return undefined;
     try {
       const name: unknown = this.#nameOf(typeof query === "string" ? { text: query } : query);
       return name === undefined ? undefined : this.#bounded(name);

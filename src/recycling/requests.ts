@@ -17,9 +17,11 @@ export function hookRequests(recycler: Recycler, isRetrying: () => boolean): () 
   counts.isRefusing = () =>
     recycler.isActive && countWaiting(pool) >= settings.maxWaiting && (countFree(pool) <= 0 || isRetrying());
 
-  const codeTimeouts = (_: undefined, error: unknown) => {
-    if (error)
-      codeTimeout(error, pool, recycler.lastConnectError && dialErrorType(recycler.lastConnectError));
+  const codeTimeouts = {
+    settled(_: undefined, error: unknown): void {
+      if (error)
+        codeTimeout(error, pool, recycler.lastConnectError && dialErrorType(recycler.lastConnectError));
+    },
   };
   const replacePromise = settlingPromises(pool, codeTimeouts);
 

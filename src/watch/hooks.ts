@@ -8,7 +8,7 @@ import { override } from "./override.ts";
 import type { ConnectCallback, HookablePool, PgClient } from "./pg-types.ts";
 import { settlingCallback, settlingPromises } from "./settling.ts";
 
-/** Hears what happens in one pool. Its methods are called in the middle of the application's work. */
+/** Hears what happens in one pool, in the middle of the application's work: nothing here may throw. */
 export interface PoolObserver extends DialObserver {
   /** Whether it is of interest where the application asks for the connection it is about to ask for. */
   notesSite(): boolean;
@@ -17,12 +17,13 @@ export interface PoolObserver extends DialObserver {
    *
    * @param isExplicit The application called `connect`, and is to release; otherwise `pool.query` does
    * @param site Where it did so, if {@link notesSite}
+   * @returns Undefined: there is nothing to hear of it
    */
-  requested(isExplicit: boolean, site: CallSite | undefined): Hold;
-  /** What came of it. Called once. */
-  settled(hold: Hold, error: unknown, client: PgClient | undefined): void;
-  /** pg-pool has the request: it is queued, or being served. */
+  requested(isExplicit: boolean, site: CallSite | undefined): Hold | undefined;
+  /** pg-pool has queued a request that has to wait. */
   enqueued(): void;
+  /** What came of a request. Called once. */
+  settled(hold: Hold, error: unknown, client?: PgClient): void;
   connected(client: PgClient): void;
   /** pg-pool is about to take the client back, or to close it. */
   released(client: PgClient, error: unknown): void;
@@ -30,8 +31,6 @@ export interface PoolObserver extends DialObserver {
   lost(client: PgClient): void;
   /** A closed client has said goodbye. */
   removed(client: PgClient): void;
-  /** One of the above threw. The application must not notice. */
-  faulted(fault: unknown): void;
 }
 
 /**
@@ -46,15 +45,13 @@ export interface PoolObserver extends DialObserver {
  */
 export function hookPool(
   pool: HookablePool,
-  watcher: PoolObserver,
+  observer: PoolObserver,
   callers: Callers,
   moment: Moment,
 ): () => void {
-  const observer = guarded(watcher);
   let active = true;
   let isQuery = false;
-  const { settled } = observer;
-  const replacePromise = settlingPromises(pool, settled);
+  const replacePromise = settlingPromises(pool, observer);
 
   const unhookConnect = override(pool, "connect", (original) => {
     return function connect(this: HookablePool, ...args: [callback?: ConnectCallback]): unknown {
@@ -70,11 +67,11 @@ export function hookPool(
         const result = callback
           ? original.call(pool, heardCallback(callers.keep(callback), hold))
           : Reflect.apply(original, pool, args);
-        observer.enqueued();
+        if (hold.isWaiting) observer.enqueued();
         return result;
       } catch (error) {
         // A constructor of `Client` may throw; pg-pool passes that on as it is.
-        settled(hold, error, undefined);
+        observer.settled(hold, error);
         throw error;
       } finally {
         if (Before) pool.Promise = Before;
@@ -83,10 +80,10 @@ export function hookPool(
   });
 
   function heardCallback(callback: ConnectCallback, hold: Hold): ConnectCallback {
-    if (hold.isExplicit) return settlingCallback(callback, settled, hold);
+    if (hold.isExplicit) return settlingCallback(callback, observer, hold);
     // Of pg-pool itself, which queries at once: to gather the arguments of any callback would be dearer.
     return function handedOut(this: unknown, error, client, release) {
-      settled(hold, error, client);
+      observer.settled(hold, error, client);
       // Without a connection pg-pool goes on to the application's own callback.
       if (hold.isHeld) moment.leave(hold.since);
       try {
@@ -125,62 +122,6 @@ export function hookPool(
     unhookQuery();
     unhookConnect();
     unhookClient();
-  };
-}
-
-type Guarded = Omit<PoolObserver, "requested" | "settled" | "faulted"> & {
-  requested(isExplicit: boolean, site: CallSite | undefined): Hold | undefined;
-  settled(hold: Hold, error: unknown, client?: PgClient): void;
-};
-
-/** The hooks run in the middle of the application's work: a mistake of ours must stay ours. */
-function guarded(observer: PoolObserver): Guarded {
-  const guard =
-    <A, B>(act: (a: A, b: B) => void) =>
-    (a: A, b?: B): void => {
-      try {
-        act.call(observer, a, b as B);
-      } catch (fault) {
-        observer.faulted(fault);
-      }
-    };
-  // What every checkout comes through is spelt out: calls by way of one function for all cannot be inlined.
-  return {
-    notesSite: () => observer.notesSite(),
-    requested(isExplicit: boolean, site: CallSite | undefined): Hold | undefined {
-      try {
-        return observer.requested(isExplicit, site);
-      } catch (fault) {
-        observer.faulted(fault);
-        return undefined;
-      }
-    },
-    settled(hold: Hold, error: unknown, client?: PgClient): void {
-      try {
-        observer.settled(hold, error, client);
-      } catch (fault) {
-        observer.faulted(fault);
-      }
-    },
-    enqueued(): void {
-      try {
-        observer.enqueued();
-      } catch (fault) {
-        observer.faulted(fault);
-      }
-    },
-    released(client: PgClient, error: unknown): void {
-      try {
-        observer.released(client, error);
-      } catch (fault) {
-        observer.faulted(fault);
-      }
-    },
-    dialStarted: guard(observer.dialStarted),
-    dialFailed: guard(observer.dialFailed),
-    connected: guard(observer.connected),
-    lost: guard(observer.lost),
-    removed: guard(observer.removed),
   };
 }
 

@@ -1,16 +1,19 @@
 import type { ConnectCallback, HookablePool, PgClient } from "./pg-types.ts";
 
-/** Hears what became of the request it is `about`. Must not throw. */
-export type Settled<About> = (about: About, error: unknown, client?: PgClient) => void;
+/** Hears what became of the request it is `about`. */
+interface SettlingObserver<About> {
+  /** Must not throw. */
+  settled(about: About, error: unknown, client?: PgClient): void;
+}
 
 /** Tells the outcome before the application's callback hears of it. */
 export function settlingCallback<About>(
   callback: ConnectCallback,
-  settled: Settled<About>,
+  observer: SettlingObserver<About>,
   about: About,
 ): ConnectCallback {
   return function (this: unknown, ...args) {
-    settled(about, args[0], args[1]);
+    observer.settled(about, args[0], args[1]);
     return Reflect.apply(callback, this, args);
   };
 }
@@ -29,7 +32,7 @@ export function settlingCallback<About>(
  */
 export function settlingPromises<About>(
   pool: HookablePool,
-  settled: Settled<About>,
+  observer: SettlingObserver<About>,
 ): (about: About) => PromiseConstructor {
   let Real = pool.Promise;
   let asked: About;
@@ -39,11 +42,11 @@ export function settlingPromises<About>(
     return new Real((resolve, reject) => {
       executor(
         (client) => {
-          settled(about, undefined, client as PgClient);
+          observer.settled(about, undefined, client as PgClient);
           resolve(client);
         },
         (error) => {
-          settled(about, reasonOf(error));
+          observer.settled(about, reasonOf(error));
           reject(error);
         },
       );

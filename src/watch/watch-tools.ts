@@ -35,7 +35,8 @@ export interface PoolReports {
 export interface WatchTools {
   readonly recorders: PoolRecorders;
   readonly reports: PoolReports;
-  readonly nesting: NestedCheckouts;
+  /** Undefined: nested checkouts are not looked for. */
+  readonly nesting: NestedCheckouts | undefined;
   readonly callers: Callers;
   /** Whether timeout errors are given a code and the pool's numbers. */
   readonly codesTimeouts: boolean;

@@ -207,74 +207,108 @@ export class WatchedPool implements PoolObserver {
   }
 
   // ── what happens in the pool (PoolObserver) ──
+  // Every method guards itself: a mistake of ours must not become the application's. What each checkout comes through
+  // has its own `try`, because calls by way of `#quietly` cannot be inlined.
 
   notesSite(): boolean {
     return this.#sites?.take() === true;
   }
 
-  requested(isExplicit: boolean, site: CallSite | undefined): Hold {
-    const pool = this.#pool;
-    const { nesting, reports } = this.#tools;
-    const at = now();
-    if (isExplicit) this.#sites?.refill(at);
-    this.requests++;
-    const outer = nesting.holdOf(pool);
-    if (outer) reports.nestedCheckout(this, outer, site);
-    const hold = new Hold(at, isExplicit, site, this.#started(), outer);
-    if (isExplicit) nesting.enter(pool, hold);
-    if (countFree(pool) <= 0 && !this.recycling.isRefusing()) {
-      this.#waiters.enter(hold, at);
-      this.waits++;
+  requested(isExplicit: boolean, site: CallSite | undefined): Hold | undefined {
+    try {
+      const { nesting, reports } = this.#tools;
+      const at = now();
+      if (isExplicit) this.#sites?.refill(at);
+      this.requests++;
+      const outer = nesting?.holdOf(this.#pool);
+      if (outer) reports.nestedCheckout(this, outer, site);
+      const hold = new Hold(at, isExplicit, site, this.#started(), outer);
+      if (isExplicit) nesting?.enter(this.#pool, hold);
+      if (countFree(this.#pool) <= 0 && !this.recycling.isRefusing()) {
+        this.#waiters.enter(hold, at);
+        this.waits++;
+      }
+      return hold;
+    } catch (fault) {
+      this.faulted(fault);
+      return undefined;
     }
-    return hold;
-  }
-
-  settled(hold: Hold, error: unknown, client: PgClient | undefined): void {
-    if (this.#isDetached) return;
-    if (hold.isWaiting) this.#waiters.leave(hold);
-    if (error || client === undefined) this.#failed(error);
-    else this.#handedOut(hold, client);
   }
 
   enqueued(): void {
-    if (this.#waiters.size > 0) this.#peakWaiting.raise(countWaiting(this.#pool));
+    try {
+      this.#peakWaiting.raise(countWaiting(this.#pool));
+    } catch (fault) {
+      this.faulted(fault);
+    }
+  }
+
+  settled(hold: Hold, error: unknown, client?: PgClient): void {
+    if (this.#isDetached) return;
+    try {
+      if (hold.isWaiting) this.#waiters.leave(hold);
+      if (error || client === undefined) this.#failed(error);
+      else this.#handedOut(hold, client);
+    } catch (fault) {
+      this.faulted(fault);
+    }
   }
 
   dialStarted(client: PgClient): void {
-    this.#dials.started(client);
-    this.queries?.follow(client);
+    this.#quietly(() => {
+      this.#dials.started(client);
+      this.queries?.follow(client);
+    });
   }
 
   dialFailed(client: PgClient, error: unknown): void {
-    this.queries?.forget(client);
-    if (!this.#isDetached) this.#dials.failed(client, error, this.#lastHandedOutAt);
+    this.#quietly(() => {
+      this.queries?.forget(client);
+      if (!this.#isDetached) this.#dials.failed(client, error, this.#lastHandedOutAt);
+    });
   }
 
   connected(client: PgClient): void {
-    const since = this.#dials.succeeded(client);
-    this.connects++;
-    this.#opened(client);
-    if (since !== undefined) this.recorders.create.record((now() - since) / MILLIS);
+    this.#quietly(() => {
+      const since = this.#dials.succeeded(client);
+      this.connects++;
+      this.#connections.opened(client);
+      if (since !== undefined) this.recorders.create.record((now() - since) / MILLIS);
+    });
   }
 
   released(client: PgClient, error: unknown): void {
-    // First, and whatever comes of it: what the application does next is of another moment.
-    const at = this.#moment.take() || now();
-    const connection = this.#connections.get(client);
-    if (!connection) return;
-    const { hold } = connection;
-    // Without a hold nobody had it: pg-pool releases idle clients whose lifetime is over as if somebody had.
-    if (hold) this.#returned(connection, hold, at, error);
-    this.#connections.released(connection, error, hold);
+    try {
+      // First, and whatever comes of it: what the application does next is of another moment.
+      const at = this.#moment.take() || now();
+      const connection = this.#connections.get(client);
+      if (!connection) return;
+      const { hold } = connection;
+      // Without a hold nobody had it: pg-pool releases idle clients whose lifetime is over as if somebody had.
+      if (hold) this.#returned(connection, hold, at, error);
+      this.#connections.released(connection, error, hold);
+    } catch (fault) {
+      this.faulted(fault);
+    }
   }
 
   lost(client: PgClient): void {
-    this.#connections.lost(client);
+    this.#quietly(() => this.#connections.lost(client));
   }
 
   removed(client: PgClient): void {
-    this.#connections.removed(client);
-    this.queries?.forget(client);
+    this.#quietly(() => {
+      this.#connections.removed(client);
+      this.queries?.forget(client);
+    });
+  }
+
+  #quietly(act: () => void): void {
+    try {
+      act();
+    } catch (fault) {
+      this.faulted(fault);
+    }
   }
 
   faulted(fault: unknown): void {
@@ -290,7 +324,7 @@ export class WatchedPool implements PoolObserver {
     const at = now();
     const waitSeconds = (at - hold.since) / MILLIS;
     hold.handedOut(at);
-    const connection = this.#connections.get(client) ?? this.#opened(client);
+    const connection = this.#connections.get(client) ?? this.#connections.opened(client);
     connection.handedOut(hold);
     this.checkouts++;
     this.#lastHandedOutAt = at;
@@ -298,10 +332,6 @@ export class WatchedPool implements PoolObserver {
     this.#waiters.moved(at);
     this.#peakUsed.raise(this.#countUsed());
     hold.task?.waited(waitSeconds);
-  }
-
-  #opened(client: PgClient): Connection {
-    return this.#connections.opened(client);
   }
 
   #returned(connection: Connection, hold: Hold, at: number, error: unknown): void {
