@@ -6,7 +6,7 @@ import { withTeam } from "./team.ts";
  * load has. A process that did little else than ask stayed below that, as far as chance would have it, and one that had
  * only loaded poolscope, without a use of it, was 9 to 11 % dearer than one that had not.
  */
-const FLAGS = ["--min-semi-space-size=16"];
+export const FLAGS: readonly string[] = ["--min-semi-space-size=16"];
 
 export interface Extent {
   readonly generations: number;

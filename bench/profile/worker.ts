@@ -5,6 +5,7 @@ import { median } from "../harness/statistics.ts";
 import type { Start } from "../harness/task.ts";
 import { SCENARIOS, type ScenarioName } from "../query-overhead/scenarios.ts";
 import { InstantServer } from "../support/instant-server.ts";
+import { liveIn } from "../support/lived-in.ts";
 import { type Shares, sampled } from "./sampled.ts";
 
 export interface Argument {
@@ -38,19 +39,13 @@ export const start: Start<Argument, Input, Sample> = async ({
 }) => {
   const install = await CONTESTANTS[contestant]?.load();
   if (!install) throw new Error(`no contestant ${contestant}`);
+  const server = { host: "127.0.0.1", database: "bench", stream: () => new InstantServer() as never };
   const { pool, check } = await install(() => {
     const { Pool } = createRequire(import.meta.url)("pg") as typeof pg;
-    const stream = () => new InstantServer() as never;
-    return new Pool({
-      host: "127.0.0.1",
-      database: "bench",
-      stream,
-      max: connections,
-      idleTimeoutMillis: 600_000,
-    });
+    return new Pool({ ...server, max: connections, idleTimeoutMillis: 600_000 });
   });
   const { run } = SCENARIOS[scenario];
-  let done = 0;
+  let done = await liveIn(pool, callers, server);
   return {
     async round({ kind, queries }) {
       done += queries;
