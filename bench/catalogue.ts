@@ -40,8 +40,8 @@ export const CATALOGUE: Readonly<Record<string, CatalogueEntry>> = {
       "an application do between the answers of a real server. What is added where caches are cold is memory that has to be " +
       "fetched, data and code. And where poolscope's own time goes, by V8's sampling profiler, caches warm, of queries and of collections: " +
       "it cannot be asked on a real server, because its signals make each write to a socket ten times as long. What " +
-      "`query-overhead` and `saturation` miss of their targets they miss for these two reasons: poolscope's time is spread over a " +
-      "dozen functions, none of which takes a quarter of it, and between the answers of a server they find the caches cold.",
+      "`query-overhead` and `saturation` miss of their targets they miss for these two reasons: poolscope's time is spread over the " +
+      "many functions below, and between the answers of a server they find the caches cold.",
     targets: {},
   },
   "hook-overhead": {

@@ -6,7 +6,7 @@ import { withTeam } from "./team.ts";
  * load has. A process that did little else than ask stayed below that, as far as chance would have it, and one that had
  * only loaded poolscope, without a use of it, was 9 to 11 % dearer than one that had not.
  */
-export const FLAGS: readonly string[] = ["--min-semi-space-size=16"];
+export const NURSERY_FLAGS: readonly string[] = ["--min-semi-space-size=16"];
 
 export interface Extent {
   readonly generations: number;
@@ -52,7 +52,8 @@ async function besideBareTwin<Sample>(
 ): Promise<readonly Pair<Sample>[]> {
   return withTeam(async (team) => {
     const turn = (name: string) => team.round<Sample>(name, input);
-    for (const name of ["bare", contestant]) await team.start(name, module, argument(name), { flags: FLAGS });
+    for (const name of ["bare", contestant])
+      await team.start(name, module, argument(name), { flags: NURSERY_FLAGS });
     await takeTurns("bare", contestant, { rounds: warmUps }, turn);
     const pairs = await takeTurns("bare", contestant, { rounds, generation }, turn);
     await team.finish();

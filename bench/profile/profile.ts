@@ -1,7 +1,7 @@
 import type { Bench, Effort, Table } from "../harness/bench.ts";
 import { Comparison, takeTurns } from "../harness/pairs.ts";
 import { withTeam } from "../harness/team.ts";
-import { FLAGS } from "../harness/twins.ts";
+import { NURSERY_FLAGS } from "../harness/twins.ts";
 import { SCENARIOS, type ScenarioName } from "../query-overhead/scenarios.ts";
 import type { Argument as CollectingArgument, Input as CollectingInput } from "./collecting.ts";
 import type { Shares } from "./sampled.ts";
@@ -45,7 +45,7 @@ async function warmAndCold(scenario: ScenarioName, { rounds, queries }: Extent):
   return withTeam(async (team) => {
     for (const contestant of ["bare", "poolscope"]) {
       const argument: Argument = { contestant, scenario, callers: 1, connections: 1 };
-      await team.start(contestant, QUERYING, argument, { flags: FLAGS });
+      await team.start(contestant, QUERYING, argument, { flags: NURSERY_FLAGS });
     }
     const turn = (kind: Input["kind"]) => (name: string) => {
       const input: Input = { kind, queries };
@@ -77,7 +77,7 @@ async function ofQueries(
 ): Promise<Table> {
   return withTeam(async (team) => {
     const argument: Argument = { contestant: "poolscope", scenario, callers, connections };
-    await team.start("poolscope", QUERYING, argument, { flags: FLAGS });
+    await team.start("poolscope", QUERYING, argument, { flags: NURSERY_FLAGS });
     const input: Input = { kind: "profiled", queries: profiled };
     await team.round<Sample>("poolscope", input); // until the code is compiled
     const { functions } = await team.round<Sample>("poolscope", input);

@@ -10,7 +10,7 @@ const MAX = 2;
 const COUNTS = 3;
 
 /**
- * An explicit-bucket histogram in one array of plain numbers. Recording is a short scan and three additions: no
+ * An explicit-bucket histogram in one array of plain numbers. Recording is a short scan and two additions: no
  * allocation, no attributes, no SDK (whose `record` sorts and stringifies attributes every time). What it touches lies side
  * by side: V8 keeps every number of a field that is no small integer in an object of its own, and with such fields and the
  * bounds elsewhere a query took 2 % more CPU.

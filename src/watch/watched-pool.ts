@@ -207,8 +207,8 @@ export class WatchedPool implements PoolObserver {
   }
 
   // ── what happens in the pool (PoolObserver) ──
-  // Every method guards itself: a mistake of ours must not become the application's. What each checkout comes through
-  // has its own `try`, because calls by way of `#quietly` cannot be inlined.
+  // A mistake of ours must not become the application's. What each checkout comes through has its own `try`: calls by way
+  // of `#quietly` cannot be inlined.
 
   notesSite(): boolean {
     return this.#sites?.take() === true;
