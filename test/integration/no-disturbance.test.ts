@@ -2,7 +2,13 @@ import { execFile } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { createNoopMeter } from "@opentelemetry/api";
 import { expect, inject, test, vi } from "vitest";
-import { makePool, makeScope } from "../support/pools.ts";
+import { Connection } from "../../src/watch/connection.ts";
+import { Connections } from "../../src/watch/connections.ts";
+import { Dials } from "../../src/watch/dials.ts";
+import { Peak } from "../../src/watch/peak.ts";
+import { Waiters } from "../../src/watch/waiters.ts";
+import { CLOSED_PORT, makePool, makeScope } from "../support/pools.ts";
+import { until } from "../support/until.ts";
 
 const script = fileURLToPath(new URL("../fixtures/host-script.ts", import.meta.url));
 
@@ -95,6 +101,50 @@ test("a mistake while watching is logged once and not noticed by the application
   expect(logger.error.mock.calls).toEqual([
     ["orders - poolscope failed to follow the pool, its numbers may be off: out of order"],
   ]);
+});
+
+test.each<[what: string, part: object, method: string]>([
+  ["a request that has to wait", Waiters.prototype, "enter"],
+  ["how many wait", Peak.prototype, "raise"],
+  ["a connection that is handed out", Connection.prototype, "handedOut"],
+  ["a dial that begins", Dials.prototype, "started"],
+  ["a dial that fails", Dials.prototype, "failed"],
+  ["a connection that is open", Connections.prototype, "opened"],
+  ["a connection that is released", Connections.prototype, "released"],
+  ["a connection that breaks while idle", Connections.prototype, "lost"],
+  ["a connection that is gone", Connections.prototype, "removed"],
+])("a mistake about %s is logged once and not noticed by the application", async (_, part, method) => {
+  const logger = quiet();
+  const scope = makeScope({ logger });
+  const admin = makePool({ max: 1 });
+  const orders = makePool({ max: 1 });
+  orders.on("error", () => {});
+  scope.watch(orders, { name: "orders" });
+  const away = makePool({ port: CLOSED_PORT });
+  scope.watch(away, { name: "away" });
+  const mistake = vi.spyOn(part as Record<string, () => void>, method).mockImplementation(() => {
+    throw new Error("out of order");
+  });
+  try {
+    const [first, waiting] = [orders.connect(), orders.connect()];
+    const client = await first;
+    const { rows } = await client.query("SELECT pg_backend_pid() AS pid");
+    client.release();
+    (await waiting).release();
+    await admin.query("SELECT pg_terminate_backend($1)", [rows[0].pid]);
+    await until(() => orders.totalCount === 0);
+    await expect(orders.query("SELECT 1/0")).rejects.toThrow("division by zero");
+    expect((await orders.query("SELECT 1 AS one")).rows).toEqual([{ one: 1 }]);
+    await expect(away.query("SELECT 1")).rejects.toMatchObject({ code: "ECONNREFUSED" });
+    await orders.end();
+    expect(mistake).toHaveBeenCalled();
+  } finally {
+    mistake.mockRestore();
+  }
+  const told = logger.error.mock.calls.map(([message]) => String(message));
+  const mistakes = told.filter((message) => message.includes("failed to follow the pool"));
+  expect(mistakes.length).toBeGreaterThan(0);
+  expect(mistakes).toEqual([...new Set(mistakes)]);
 });
 
 test("instruments of the application's provider that throw are logged once and not noticed by its queries", async () => {
