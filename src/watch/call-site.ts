@@ -2,8 +2,8 @@ import { sep } from "node:path";
 import { fileURLToPath } from "node:url";
 import { OWN_FOLDER } from "../own-folder.ts";
 
-/** The constructor's own frame, and the hook's that calls it. */
-const OWN_FRAMES = 2;
+/** The constructor's own frame, that of the hook that calls it, and that of the property that calls the hook. */
+const OWN_FRAMES = 3;
 const MAX_FRAMES = OWN_FRAMES + 5;
 
 /**
