@@ -1,6 +1,7 @@
 import type { Connection } from "./connection.ts";
 import type { Hold } from "./hold.ts";
 import type { HookablePool, PgClient } from "./pg-types.ts";
+import { setShared, sharedKey } from "./shared-state.ts";
 
 /** Why a connection was closed. A closed set: it becomes a label. */
 export type CloseReason =
@@ -37,25 +38,28 @@ export function noCloses(): Map<CloseReason, number> {
   return new Map(REASONS.map((reason) => [reason, 0]));
 }
 
+type Decision = CloseReason | "kept";
+
 /**
  * What recycling has decided on a client: why it closes it, or that it stays although it is released with an error. Kept
- * here, where every watch looks, whichever of the two came first to the pool.
+ * with the client, where every watch looks, of every copy of poolscope, whichever of the two came first to the pool.
  */
-const decisions = new WeakMap<PgClient, CloseReason | "kept">();
-/** Every release looks: where nothing is recycled, at no more than this. */
-let isAnyDecided = false;
+const DECISION: unique symbol = sharedKey("decision/1") as never;
 
-export function decide(client: PgClient, decision: CloseReason | "kept"): void {
-  isAnyDecided = true;
-  decisions.set(client, decision);
+interface DecidedClient {
+  readonly [DECISION]?: Decision | undefined;
+}
+
+export function decide(client: PgClient, decision: Decision): void {
+  setShared(client, DECISION, decision);
 }
 
 export function undecide(client: PgClient): void {
-  decisions.delete(client);
+  if (decisionOf(client) !== undefined) setShared(client, DECISION, undefined);
 }
 
-function decisionOf(client: PgClient): CloseReason | "kept" | undefined {
-  return isAnyDecided ? decisions.get(client) : undefined;
+function decisionOf(client: PgClient): Decision | undefined {
+  return (client as DecidedClient)[DECISION];
 }
 
 /** Why recycling closes this client; undefined when that is not its doing. */

@@ -2,6 +2,7 @@ import type { Activity, Connection } from "./connection.ts";
 import type { Hold } from "./hold.ts";
 import type { Peak } from "./peak.ts";
 import type { HookablePool } from "./pg-types.ts";
+import { gateOf } from "./recycled-pools.ts";
 import type { Waiters } from "./waiters.ts";
 
 /** What can be seen of a pool at one moment. Connections are split without overlap: total = idle + used + connecting. */
@@ -85,8 +86,13 @@ export interface Known {
   readonly peakWaiting: Peak;
 }
 
-/** Callers queued. For one tick pg-pool queues those it has an idle client for: they are not waiting. */
-export function countWaiting({ waitingCount, idleCount }: HookablePool): number {
+/** Callers that wait: in pg-pool's queue, and at the gate of a recycled pool. */
+export function countWaiting(pool: HookablePool): number {
+  return countQueued(pool) + (gateOf(pool)?.waiting ?? 0);
+}
+
+/** Callers in pg-pool's queue. For one tick it queues those it has an idle client for: they are not waiting. */
+function countQueued({ waitingCount, idleCount }: HookablePool): number {
   return Math.max(0, waitingCount - idleCount);
 }
 
@@ -103,7 +109,9 @@ export function stateOf(
   const { totalCount: total, idleCount: idle, options } = pool;
   const at = performance.now();
   const used = total - idle - connecting;
-  const waiting = countWaiting(pool);
+  const gate = gateOf(pool);
+  const queued = countQueued(pool);
+  const waiting = queued + (gate?.waiting ?? 0);
   const limit = limitOf(pool);
   const idleMin = Number(options.min) || 0;
   const poolSize = Math.min(givenPoolSize ?? (idleMin > 0 ? idleMin : limit), limit);
@@ -113,8 +121,8 @@ export function stateOf(
     used,
     connecting,
     waiting,
-    waiterAgesSeconds: waiters.agesSeconds(waiting, at),
-    stalledSeconds: waiters.stalledSeconds(at),
+    waiterAgesSeconds: waiters.agesSeconds(queued, gate, at),
+    stalledSeconds: waiters.stalledSeconds(gate, at),
     heldByWaiters: waiters.countHolds(),
     ...lookAtHolds(held, used, at),
     limit,

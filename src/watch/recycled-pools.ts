@@ -1,5 +1,14 @@
-import { getOrCreate } from "../get-or-create.ts";
 import type { HookablePool } from "./pg-types.ts";
+import { sharedKey, sharedState } from "./shared-state.ts";
+
+/** Where recycling holds callers while the server is away: above pg-pool, which does not have them in its queue. */
+export interface Gate {
+  readonly isClosed: boolean;
+  /** Callers held. */
+  readonly waiting: number;
+  /** `performance.now()` of when they asked, oldest first. @param limit The most there may be */
+  waitingSince(limit: number): readonly number[];
+}
 
 /** What recycling has done to one pool, in plain numbers, and what it is about to do. They outlive it. */
 export class RecycleCounts {
@@ -8,6 +17,8 @@ export class RecycleCounts {
   rejected = 0;
   /** Requests that would have to wait are refused now. */
   isRefusing: () => boolean = () => false;
+  /** Undefined while the pool is not recycled. */
+  gate: Gate | undefined;
   /** What recycling was asked for; undefined while the pool is not recycled. */
   settings:
     | {
@@ -18,13 +29,27 @@ export class RecycleCounts {
     | undefined;
 }
 
-const byPool = new WeakMap<object, RecycleCounts>();
+const COUNTS: unique symbol = sharedKey("recycling/1") as never;
 
+/** Those of one pool: the same whichever copy of poolscope recycles it and whichever watches. */
 export function recycleCounts(pool: object): RecycleCounts {
-  return getOrCreate(byPool, pool, () => new RecycleCounts());
+  return sharedState(pool, COUNTS, () => new RecycleCounts());
 }
 
-/** How many more requests can be served at once. Dials under way are taken; those queued have asked first. */
-export function countFree({ idleCount, totalCount, waitingCount, options }: HookablePool): number {
-  return idleCount + (options.max - totalCount) - waitingCount;
+const NEVER_RECYCLED: RecycleCounts = Object.freeze(new RecycleCounts());
+
+/** The same, to be read only: a pool that was never recycled is left without. */
+export function recycleCountsSoFar(pool: object): Readonly<RecycleCounts> {
+  return (pool as { readonly [COUNTS]?: RecycleCounts })[COUNTS] ?? NEVER_RECYCLED;
+}
+
+/** The gate of a pool that is recycled. */
+export function gateOf(pool: object): Gate | undefined {
+  return recycleCountsSoFar(pool).gate;
+}
+
+/** How many more requests can be served at once. Dials under way are taken; those who wait have asked first. */
+export function countFree(pool: HookablePool): number {
+  const { idleCount, totalCount, waitingCount, options } = pool;
+  return idleCount + (options.max - totalCount) - waitingCount - (gateOf(pool)?.waiting ?? 0);
 }

@@ -18,7 +18,7 @@ import { Peak } from "./peak.ts";
 import type { HookablePool, PgClient, PgPool } from "./pg-types.ts";
 import { countWaiting, type LoadGuard, limitOf, type PoolState, stateOf } from "./pool-state.ts";
 import type { PoolWatch } from "./pool-watch.ts";
-import { countFree, type RecycleCounts, recycleCounts } from "./recycled-pools.ts";
+import { countFree, type RecycleCounts, recycleCountsSoFar } from "./recycled-pools.ts";
 import { SiteBudget } from "./site-budget.ts";
 import { Waiters } from "./waiters.ts";
 import { noteWatch } from "./watch-of.ts";
@@ -42,9 +42,6 @@ export class WatchedPool implements PoolObserver {
   /** How to reach the pool's server beside the pool: its class of clients as it was before the hooks. */
   readonly target: ConnectionTarget;
 
-  /** What `recycle()` does to this pool. */
-  readonly recycling: RecycleCounts;
-
   /** Everyone who asked: those given a connection, those who gave up or failed, and those still queued. */
   requests = 0;
   checkouts = 0;
@@ -64,7 +61,7 @@ export class WatchedPool implements PoolObserver {
   readonly #tools: WatchTools;
   readonly #dials: Dials;
   readonly #connections: Connections;
-  readonly #waiters = new Waiters();
+  readonly #waiters: Waiters;
   readonly #holds = new MovingMean();
   /** Undefined: nobody wants to know the places of checkouts. */
   readonly #sites: SiteBudget | undefined;
@@ -92,12 +89,12 @@ export class WatchedPool implements PoolObserver {
     this.#tools = tools;
     this.#sites = tools.notesSites ? new SiteBudget(tools.notesSites === "all") : undefined;
     this.#dials = new Dials(pool);
+    this.#waiters = new Waiters(pool.waitingCount);
     this.#moment = new Moment();
     this.queries = tools.queries && this.#watchQueries(tools.queries);
     this.#connections = new Connections(pool, tools.recorders.reuse, this.queries, (client) =>
       this.#dials.has(client),
     );
-    this.recycling = recycleCounts(pool);
     this.#unhook = hookPool(pool, this, tools.callers, this.#moment);
     noteWatch(pool, this);
   }
@@ -136,6 +133,11 @@ export class WatchedPool implements PoolObserver {
   /** The application's own. To be told apart and ended, not to be looked at: that is what {@link state} does. */
   get pool(): PgPool {
     return this.#pool;
+  }
+
+  /** What `recycle()` does to this pool, whichever of the two came first. */
+  get recycling(): Readonly<RecycleCounts> {
+    return recycleCountsSoFar(this.#pool);
   }
 
   // ── what the pool is doing now ──
@@ -224,7 +226,8 @@ export class WatchedPool implements PoolObserver {
       if (outer) reports.nestedCheckout(this, outer, site);
       const hold = new Hold(at, isExplicit, site, this.#started(), outer);
       if (isExplicit) nesting?.enter(this.#pool, hold);
-      if (countFree(this.#pool) <= 0 && !this.recycling.isRefusing()) {
+      const { recycling } = this;
+      if ((recycling.gate?.isClosed || countFree(this.#pool) <= 0) && !recycling.isRefusing()) {
         this.#waiters.enter(hold, at);
         this.waits++;
       }
