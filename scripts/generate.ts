@@ -19,11 +19,14 @@ import {
 } from "../src/metrics/semconv.ts";
 import { apiReport } from "./api-report.ts";
 import { dashboardsPage } from "./dashboards-page.ts";
+import { sqlStatesPage } from "./sql-states-page.ts";
+import { table } from "./table.ts";
 
 /** Paths from the root of the repository, and what makes their content. */
 export const GENERATED: Readonly<Record<string, () => Promise<string>>> = {
   "docs/metrics.md": metricsPage,
   "docs/dashboards.md": dashboardsPage,
+  "docs/recycling-sqlstates.md": sqlStatesPage,
   "docs/performance.md": async () => performancePage(await savedResults()),
   "etc/poolscope.api.md": apiReport,
   ...dashboardFiles(),
@@ -104,15 +107,6 @@ async function metricRow(spec: MetricSpec): Promise<string[]> {
     attributes,
     spec.description,
   ];
-}
-
-/** Padded as the linter wants it. */
-function table(head: readonly string[], rows: readonly string[][]): string {
-  const columns = head.map((_, column) => Math.max(...[head, ...rows].map((cells) => cells[column]!.length)));
-  const rule = columns.map((width) => "-".repeat(width));
-  return [head, rule, ...rows]
-    .map((cells) => `| ${cells.map((cell, column) => cell.padEnd(columns[column]!)).join(" | ")} |`)
-    .join("\n");
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
