@@ -1,5 +1,5 @@
 import { readFile } from "node:fs/promises";
-import { rulingOn } from "../src/recycling/sql-states.ts";
+import { rulingOn } from "../src/pg/sql-states.ts";
 import { table } from "./table.ts";
 
 const INTRODUCTION = `<!-- Generated from src/recycling/sql-states.ts by \`npm run generate\`: do not edit. -->

@@ -70,7 +70,6 @@ export type {
   LeakSuspect,
   PoolReading,
 } from "./readings/pool-reading.ts";
-export { type DrainReport, drain, type UnreturnedConnection } from "./recycling/drain.ts";
 export { flush } from "./recycling/flush.ts";
 export { type PgPoolOptions, poolOptions } from "./recycling/pool-options.ts";
 export { type PoolRecycling, recycle } from "./recycling/recycle.ts";
@@ -78,6 +77,7 @@ export { warm } from "./recycling/warm.ts";
 export type { ConnectionBudget } from "./server/connection-budget.ts";
 export type { Holder } from "./server/holders.ts";
 export type { ServerActivity } from "./server/server-activity.ts";
+export { type DrainReport, drain, type UnreturnedConnection } from "./shutdown/drain.ts";
 export type { ClosableServer, GracefulShutdown } from "./shutdown/graceful-shutdown.ts";
 export type { CloseReason } from "./watch/close-reason.ts";
 export type { PoolTimeout } from "./watch/coded-timeout.ts";

@@ -1,110 +1,208 @@
+import { PoolscopeError } from "../errors.ts";
+import { type ClientInside, type IdleItem, isBroken, type PoolInside } from "../pg/pool-inside.ts";
 import { override } from "../watch/override.ts";
-import { exchange, type Outcome, PING } from "./exchange.ts";
-import { type ClientInside, type IdleListener, isBroken, type PendingItem, shelve } from "./inside.ts";
+import type { ConnectCallback, PgClient } from "../watch/pg-types.ts";
+import { countWaiting } from "../watch/pool-state.ts";
+import { countFree } from "../watch/recycled-pools.ts";
+import { type Executor, reasonOf } from "../watch/settling.ts";
+import { pingIdle } from "./ping.ts";
 import type { Recycler } from "./recycler.ts";
+import { Ticket } from "./ticket.ts";
 
 const MAX_PINGS = 2;
 
 /**
- * Looks at an idle client before pg-pool hands it out, and before it tells anybody: one that was idle for a while has to
- * answer a ping. When it does not, whoever asked gets another one, and never notices.
+ * Stands where callers come in. Most go on to pg-pool at once, whose answer is seen first; a caller becomes a
+ * {@link Ticket} when the connection it would get has to prove well, when the server is away, or when its dial failed.
  */
 export function hookCheckouts(recycler: Recycler): () => void {
-  const { pool, settings } = recycler;
-  const pingsOf = new WeakMap<PendingItem, number>();
+  const { pool, settings, counts, gate } = recycler;
+  const { pingAfterIdleMillis, maxWaiting } = settings;
+  let isQuery = false;
 
-  const unhook = override(pool, "_acquireClient", (original) => {
-    return function _acquireClient(given, item, idleListener, isNew) {
-      const client = given as ClientInside;
-      const fate = recycler.isActive ? judge(client, item, isNew) : "as ever";
-      if (fate === "as ever") {
-        original.call(pool, client, item, idleListener, isNew);
-      } else if (fate === "broken") {
-        recycler.discard(client, "connection_lost", "at once");
-        retry(item, false);
-      } else {
-        ping(recycler, client, idleListener, (outcome) => {
-          if (outcome !== "answered") retry(item, outcome === "silent");
-          else if (item.timedOut) shelve(pool, client, idleListener);
-          else original.call(pool, client, item, idleListener, false);
-        });
-      }
+  counts.isRefusing = () =>
+    recycler.isActive && countWaiting(pool) >= maxWaiting && (countFree(pool) <= 0 || gate.isClosed);
+
+  const unhookConnect = override(
+    pool,
+    "connect",
+    (original) => {
+      recycler.connect = (callback) => original.call(pool, callback);
+      return function connect(this: PoolInside, callback?: ConnectCallback): unknown {
+        const isOurs = recycler.isActive && !pool.ending && (!callback || typeof callback === "function");
+        if (!isOurs) return callback === undefined ? original.call(this) : original.call(this, callback);
+        if (maxWaiting !== Number.POSITIVE_INFINITY && counts.isRefusing()) return refuse(callback);
+
+        const asked = performance.now();
+        const next = nextIdle();
+        const isOpen = !gate.isClosed && gate.waiting === 0;
+        if (!isOpen || (next && !isWell(next.client as ClientInside, asked))) {
+          return callback ? admit(Ticket.ofCallback(asked, isQuery, callback)) : promise(asked);
+        }
+        // pg-pool has one that is well: there is no dial that could fail, and its session is known.
+        if (next && !isQuery) return callback ? original.call(this, callback) : original.call(this);
+        if (callback) return original.call(this, seenFirst(callback, asked, isQuery));
+        const Before = replacePromise(asked);
+        try {
+          return original.call(this);
+        } finally {
+          pool.Promise = Before;
+        }
+      };
+    },
+    "recycling",
+  );
+
+  // `query` calls `connect` before it returns: that is how its checkouts are told from the application's.
+  const unhookQuery = override(
+    pool,
+    "query",
+    (original) => {
+      return function query(this: PoolInside, ...args: unknown[]): unknown {
+        const wasQuery = isQuery;
+        isQuery = true;
+        try {
+          return Reflect.apply(original, this, args);
+        } finally {
+          isQuery = wasQuery;
+        }
+      };
+    },
+    "recycling",
+  );
+
+  /** The idle client that pg-pool would hand out next. */
+  function nextIdle(): IdleItem | undefined {
+    return pool._idle[pool._idle.length - 1 - pool._pendingQueue.length];
+  }
+
+  function isWell(client: ClientInside, at: number): boolean {
+    if (isBroken(client)) return false;
+    const session = recycler.knownSession(client);
+    return session !== undefined && at - session.aliveAt < pingAfterIdleMillis;
+  }
+
+  // ── on pg-pool's way ──
+
+  function seenFirst(callback: ConnectCallback, asked: number, isOfQuery: boolean): ConnectCallback {
+    return function (this: unknown, ...args) {
+      const [error, client] = args;
+      if (client) recycler.handedOut(client, isOfQuery);
+      else if (gate.failed(error, asked)) {
+        return waitAgain(Ticket.ofCallback(asked, isOfQuery, callback), error);
+      } else recycler.coded(error);
+      return Reflect.apply(callback, this, args);
     };
-  });
+  }
 
-  function judge(client: ClientInside, item: PendingItem, isNew: boolean): "as ever" | "broken" | "pinged" {
+  /**
+   * pg-pool makes the promise of `connect()` with `new this.Promise(executor)`. For the length of that one synchronous
+   * call the constructor is replaced, so that pg-pool's own promise can wait for another attempt.
+   */
+  let asking = 0;
+  let Real = pool.Promise;
+  const Waiting = function WaitingPromise(executor: Executor): Promise<unknown> {
+    const asked = asking;
+    return new Real((resolve, reject) => {
+      executor(
+        (client) => {
+          recycler.handedOut(client as PgClient, false);
+          resolve(client);
+        },
+        (error) => {
+          const reason = reasonOf(error);
+          if (gate.failed(reason, asked)) waitAgain(ofPromise(asked, resolve, reject), reason);
+          else reject(recycler.coded(error));
+        },
+      );
+    });
+  } as unknown as PromiseConstructor;
+
+  function replacePromise(asked: number): PromiseConstructor {
+    const Before = pool.Promise;
+    if (Before !== Waiting) Real = Before;
+    asking = asked;
+    pool.Promise = Waiting;
+    return Before;
+  }
+
+  function waitAgain(ticket: Ticket, error: unknown): void {
+    ticket.error = error;
+    gate.park(ticket);
+  }
+
+  // ── not at once ──
+
+  function promise(asked: number): Promise<unknown> {
+    return new pool.Promise((resolve, reject) => {
+      admit(ofPromise(asked, resolve, reject));
+    }).catch((error) => {
+      // As pg-pool does, so that the stack leads to the caller.
+      Error.captureStackTrace(error);
+      throw error;
+    });
+  }
+
+  function admit(ticket: Ticket): void {
     try {
-      if (isNew) {
-        recycler.opened(client);
-        return "as ever";
-      }
-      // pg-pool's own way of closing an idle client whose lifetime is over: it is still among the idle ones.
-      if (pool._expired.has(client)) return "as ever";
-      if (isBroken(client)) return "broken";
-      const record = recycler.recordOf(client);
-      if (record.pingWaiters) return "pinged";
-      if (performance.now() - record.aliveAt < settings.pingAfterIdleMillis) return "as ever";
-      const pings = pingsOf.get(item) ?? 0;
-      if (pings >= MAX_PINGS) return "as ever";
-      pingsOf.set(item, pings + 1);
-      return "pinged";
+      if (gate.waiting > 0 || (gate.isClosed && !nextIdle())) gate.park(ticket);
+      else prove(ticket);
     } catch (fault) {
-      recycler.faulted(fault);
-      return "as ever";
+      recycler.internalError(fault);
+      gate.attempt(ticket);
     }
   }
 
-  /** @param isFresh After one timeout there is no time for another: a connection that is opened now is well. */
-  function retry(item: PendingItem, isFresh: boolean): void {
-    const hasTried = isFresh || (pingsOf.get(item) ?? 0) >= MAX_PINGS;
-    if (item.timedOut) {
-      pool._pulseQueue();
-    } else if (pool.ending) {
-      item.callback(new Error("Cannot use a pool after calling end on the pool"));
-    } else if (pool._isFull() || (!hasTried && pool._idle.length > 0)) {
-      // First in the queue again: it had its turn.
-      pool._pendingQueue.unshift(item);
-      pool._pulseQueue();
-    } else {
-      dial(item);
+  /** Has the idle client that pg-pool would hand out answer a ping, if it was idle for a while. */
+  function prove(ticket: Ticket): void {
+    let next = nextIdle();
+    while (next && !pool.ending && isBroken(next.client as ClientInside)) {
+      recycler.discard(next.client, "connection_lost", "at once");
+      next = nextIdle();
     }
+    const isProven = !next || pool.ending || isWell(next.client as ClientInside, performance.now());
+    if (next && !isProven && ticket.pings < MAX_PINGS) ping(ticket, next);
+    else gate.attempt(ticket, !isProven, ticket.pings > 0);
   }
 
-  function dial(item: PendingItem): void {
-    try {
-      pool.newClient(item);
-    } catch (error) {
-      // A constructor of `Client` may throw, and nobody is above us who could catch it.
-      item.callback(error as Error);
-    }
+  function ping(ticket: Ticket, next: IdleItem): void {
+    ticket.pings++;
+    gate.pinging(ticket);
+    // A caller that gives up soon must have time left for another connection.
+    const leftMillis = ticket.asked + recycler.patienceMillis - performance.now();
+    const limitMillis = Math.max(1, Math.min(settings.pingTimeoutMillis, leftMillis / 2));
+    pingIdle(recycler, next, limitMillis, "checkout", (outcome) => {
+      if (ticket.isSettled) return;
+      // After one timeout there is no time for another: a connection that is opened now is well.
+      if (outcome === "done" || outcome === "silent") gate.attempt(ticket, outcome === "silent", true);
+      else prove(ticket);
+    });
   }
-  return unhook;
+
+  function refuse(callback: ConnectCallback | undefined): unknown {
+    counts.rejected++;
+    const { totalCount, waitingCount, options } = pool;
+    const error = new PoolscopeError(
+      "POOLSCOPE_TOO_MANY_WAITING",
+      `${waitingCount} callers wait for a connection already (maxWaiting=${maxWaiting}, ` +
+        `${totalCount}/${options.max} connections open)`,
+    );
+    // Not `reject`: while a watch listens it is a plain function that stands here.
+    if (!callback) return new pool.Promise((_, reject) => reject(error));
+    process.nextTick(callback, error);
+    return undefined;
+  }
+
+  return () => {
+    unhookQuery();
+    unhookConnect();
+  };
 }
 
-/** Asks a client that nobody holds whether it is there. One that does not answer is closed before `done` hears of it. */
-export function ping(
-  recycler: Recycler,
-  client: ClientInside,
-  idleListener: IdleListener,
-  done: (outcome: Outcome) => void,
-): void {
-  const record = recycler.recordOf(client);
-  if (record.pingWaiters) {
-    record.pingWaiters.push(done);
-    return;
-  }
-  record.pingWaiters = [done];
-  recycler.counts.pings++;
-  exchange(client, idleListener, PING, recycler.settings.pingTimeoutMillis, (outcome) => {
-    const waiters = record.pingWaiters ?? [];
-    record.pingWaiters = undefined;
-    if (outcome === "answered") {
-      record.aliveAt = performance.now();
-      recycler.pingAnswered();
-    } else if (recycler.pool._clients.includes(client)) {
-      recycler.discard(client, outcome === "silent" ? "half_open" : "ping_failed", "at once");
-      recycler.pingFailed();
-    }
-    for (const waiter of waiters) waiter(outcome);
-  });
+function ofPromise(
+  asked: number,
+  resolve: (client: unknown) => void,
+  reject: (error: unknown) => void,
+): Ticket {
+  return new Ticket(asked, false, (error, client) => (error ? reject(error) : resolve(client)));
 }

@@ -1,6 +1,6 @@
+import { isIdle, remove } from "../pg/pool-inside.ts";
 import { decide } from "../watch/close-reason.ts";
 import type { PgPool } from "../watch/pg-types.ts";
-import { isIdle, remove } from "./inside.ts";
 import { insideOf } from "./recycle.ts";
 
 /**
@@ -14,11 +14,11 @@ export function flush(pool: PgPool): number {
   const inside = insideOf(pool);
   let flushed = 0;
   for (const client of [...inside._clients]) {
-    // Still being dialed: it is new.
+    // Still being opened: it is new.
     if ((client as { _connected?: boolean })._connected === false) continue;
     flushed++;
     decide(client, "flushed");
-    // Looked up each time: closing one may have another handed out.
+    // Read each time: closing one may have another handed out.
     if (isIdle(inside, client)) remove(inside, client);
     // pg-pool closes a client it finds here when it is released.
     else inside._expired.add(client);

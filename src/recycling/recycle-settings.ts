@@ -44,7 +44,7 @@ export function resolveRecycleOptions(given: unknown): RecycleSettings {
     lifetimeJitter:
       options.lifetimeJitter === 0 ? 0 : fractionOption("lifetimeJitter", options.lifetimeJitter, 0.25),
     keepAliveSeconds: seconds("keepAliveSeconds", 0),
-    evictReadOnly: booleanOption("evictReadOnly", options.evictReadOnly, false),
+    evictReadOnly: booleanOption("evictReadOnly", options.evictReadOnly, true),
     transactionAtRelease: resolveTransactionAtRelease(options.transactionAtRelease),
     busyTimeoutMillis: millis("busyTimeoutMillis", 5_000, 10),
     halfOpenGraceMillis: millis("halfOpenGraceMillis", 500, 10),

@@ -1,16 +1,17 @@
 import { expectedSecret, PoolscopeError } from "../errors.ts";
 import type { RecycleOptions } from "../options.ts";
+import { hasInside, type PoolInside } from "../pg/pool-inside.ts";
 import { isPool, type PgPool } from "../watch/pg-types.ts";
 import { recycleAdvice } from "../watch/pool-advice.ts";
 import { hookCheckouts } from "./checkout.ts";
-import { DialRetry } from "./dial-retry.ts";
-import { hookRemovals } from "./half-open.ts";
+import { hookRemovals } from "./closing.ts";
+import { hookCounts } from "./counts.ts";
+import { hookDials } from "./dials.ts";
+import { hookEnd } from "./ending.ts";
 import { startHousekeeping } from "./housekeeping.ts";
-import { hasInside, type PoolInside } from "./inside.ts";
-import { resolveRecycleOptions } from "./recycle-settings.ts";
+import { type RecycleSettings, resolveRecycleOptions } from "./recycle-settings.ts";
 import { Recycler } from "./recycler.ts";
 import { hookReleases } from "./release.ts";
-import { hookRequests } from "./requests.ts";
 
 /** A pool that is recycled. */
 export interface PoolRecycling {
@@ -24,40 +25,54 @@ export interface PoolRecycling {
   stop(): void;
 }
 
-const recycled = new WeakSet<object>();
+/** On the pool, where every copy of poolscope in the process finds it. */
+const KEY = Symbol.for("poolscope.recycling");
+
+interface Recycled {
+  readonly recycler: Recycler;
+  readonly recycling: PoolRecycling;
+}
 
 /**
  * Looks after the connections of one pool: pings those that were idle for a while before they are handed out, ends their
  * lives in time, keeps out what is broken, and lets callers wait while a server restarts. With or without a scope, on any
  * `pg.Pool`; this pool only.
  *
+ * @returns The recycling under way, if the pool is recycled with equal options already
  * @throws PoolscopeError `POOLSCOPE_INVALID_POOL`, `POOLSCOPE_INVALID_OPTION`, `POOLSCOPE_ALREADY_RECYCLED`
  */
 export function recycle(pool: PgPool, options?: RecycleOptions): PoolRecycling {
   const settings = resolveRecycleOptions(options);
   const inside = insideOf(pool);
-  if (recycled.has(pool)) {
+  const before = recycledOf(inside);
+  if (before) {
+    if (isEqual(before.recycler.settings, settings)) return before.recycling;
     throw new PoolscopeError(
       "POOLSCOPE_ALREADY_RECYCLED",
       "This pool is recycled already: stop() that first to give it other options",
     );
   }
-  recycled.add(pool);
-  const recycler = new Recycler(inside, settings);
+  const recycled = start(inside, settings);
+  Object.defineProperty(inside, KEY, { value: recycled, configurable: true, enumerable: false });
+  for (const advice of recycleAdvice(inside.options, settings)) settings.logger.info(`poolscope - ${advice}`);
+  return recycled.recycling;
+}
+
+function start(pool: PoolInside, settings: RecycleSettings): Recycled {
+  const recycler = new Recycler(pool, settings);
   const { counts } = recycler;
-  const dialRetry = new DialRetry(recycler);
   const undo = [
     hookCheckouts(recycler),
+    hookDials(recycler),
     hookReleases(recycler),
     hookRemovals(recycler),
-    ...(settings.dialRetryMillis > 0 || settings.codedTimeouts ? [dialRetry.hook()] : []),
-    hookRequests(recycler, () => dialRetry.isRetrying),
+    hookEnd(recycler),
+    hookCounts(recycler),
     startHousekeeping(recycler),
   ];
   counts.settings = settings;
-  for (const advice of recycleAdvice(inside.options, settings)) settings.logger.info(`poolscope - ${advice}`);
-
-  return Object.freeze({
+  counts.gate = recycler.gate;
+  const recycling = Object.freeze({
     get pings() {
       return counts.pings;
     },
@@ -72,14 +87,33 @@ export function recycle(pool: PgPool, options?: RecycleOptions): PoolRecycling {
       recycler.isActive = false;
       for (const step of undo.reverse()) step();
       recycler.forgetAll();
+      // Those at the gate are served as pg-pool serves them, each by its deadline.
+      recycler.gate.open();
       counts.settings = undefined;
-      recycled.delete(pool);
+      counts.gate = undefined;
+      Reflect.deleteProperty(pool, KEY);
     },
   });
+  return { recycler, recycling };
 }
 
 /** The same pool, with what is inside pg-pool. */
 export function insideOf(pool: PgPool): PoolInside {
   if (isPool(pool) && hasInside(pool)) return pool;
   throw expectedSecret("pool", "a pg.Pool", pool, "POOLSCOPE_INVALID_POOL");
+}
+
+function recycledOf(pool: PoolInside): Recycled | undefined {
+  return (pool as { [KEY]?: Recycled })[KEY];
+}
+
+/** What recycles a pool; undefined where nothing does. */
+export function recyclerOf(pool: PoolInside): Recycler | undefined {
+  return recycledOf(pool)?.recycler;
+}
+
+/** A module that is loaded anew has another logger, and means the same. */
+function isEqual(before: RecycleSettings, settings: RecycleSettings): boolean {
+  const names = Object.keys(settings) as (keyof RecycleSettings)[];
+  return names.every((name) => name === "logger" || before[name] === settings[name]);
 }

@@ -1,63 +1,129 @@
+import {
+  type ClientInside,
+  destroySocket,
+  isIdle,
+  type PoolInside,
+  remove,
+  serve,
+} from "../pg/pool-inside.ts";
+import type { SessionDefaults } from "../pg/session-state.ts";
 import { type CloseReason, decide } from "../watch/close-reason.ts";
-import type { PgClient } from "../watch/pg-types.ts";
+import { codeTimeout } from "../watch/coded-timeout.ts";
+import { dialErrorType } from "../watch/dial-failure.ts";
+import type { ConnectCallback, PgClient } from "../watch/pg-types.ts";
 import { type RecycleCounts, recycleCounts } from "../watch/recycled-pools.ts";
-import { ClientRecord } from "./client-record.ts";
-import { type ClientInside, destroySocket, isIdle, type PoolInside, remove } from "./inside.ts";
+import { Gate } from "./gate.ts";
+import type { Lease, Lessor } from "./lease.ts";
 import { lifetimeMillis } from "./lifetime.ts";
 import type { RecycleSettings } from "./recycle-settings.ts";
+import { Session } from "./session.ts";
 
 /** What the parts of recycling share about one pool. */
-export class Recycler {
+export class Recycler implements Lessor {
   readonly pool: PoolInside;
   readonly settings: RecycleSettings;
   readonly counts: RecycleCounts;
-  /** Off: everything that is still hooked lets through. */
+  readonly gate: Gate;
+  readonly leases: Set<Lease> = new Set();
+  /** False once stopped: everything that is still hooked lets through. */
   isActive = true;
   /** A connection was opened once: the address, the user and the password are right. */
   hasConnected: boolean;
-  lastConnectError: object | undefined;
-  /** `connect` is being called: who gets to pg-pool now has just arrived. */
-  isArriving = false;
+  lastConnectError: unknown = undefined;
+  /** pg-pool's `connect` as it is beneath recycling. */
+  connect: (callback: ConnectCallback) => unknown;
 
-  readonly #records = new WeakMap<PgClient, ClientRecord>();
+  readonly #defaults: SessionDefaults = { changes: 0 };
+  readonly #sessions = new WeakMap<PgClient, Session>();
+  #lastClient: PgClient | undefined;
+  #lastSession: Session | undefined;
   #pingFailuresInRow = 0;
-  #hasFaulted = false;
+  #lastPingFailureAt = 0;
+  #hasLoggedFault = false;
 
   constructor(pool: PoolInside, settings: RecycleSettings) {
     this.pool = pool;
     this.settings = settings;
     this.counts = recycleCounts(pool);
-    this.hasConnected = pool._clients.some(
-      (client) => (client as { _connected?: boolean })._connected !== false,
-    );
-    // A connection from before is as old as its recycling, and has to prove well before it is handed out.
-    for (const client of pool._clients) this.#remember(client, Number.NEGATIVE_INFINITY);
+    this.gate = new Gate(this);
+    this.connect = pool.connect;
+    this.hasConnected = pool._clients.some(isConnected);
+    // A connection from before is as old as its recycling.
+    for (const client of pool._clients) if (isConnected(client)) this.session(client).isFromBefore();
   }
 
-  recordOf(client: PgClient): ClientRecord {
-    return this.#records.get(client) ?? this.opened(client);
+  /** Undefined: no caller has had the client, and its dial was not seen. */
+  knownSession(client: PgClient): Session | undefined {
+    if (this.#lastClient === client) return this.#lastSession;
+    const session = this.#sessions.get(client);
+    if (session) {
+      this.#lastClient = client;
+      this.#lastSession = session;
+    }
+    return session;
   }
 
-  opened(client: PgClient): ClientRecord {
-    return this.#remember(client, performance.now());
+  /** Of an open connection. */
+  session(client: PgClient): Session {
+    const session = this.knownSession(client) ?? this.dialed(client);
+    if (!session.isOpen) this.opened(session);
+    return session;
   }
 
-  #remember(client: PgClient, aliveAt: number): ClientRecord {
-    const { maxLifetimeSeconds, lifetimeJitter, evictReadOnly } = this.settings;
-    const diesAt = performance.now() + lifetimeMillis(maxLifetimeSeconds, lifetimeJitter);
-    const record = new ClientRecord(client as ClientInside, aliveAt, diesAt, (sqlState) =>
-      isFatal(sqlState, evictReadOnly),
-    );
-    this.#records.set(client, record);
-    return record;
+  /** pg-pool has made a client, and is opening its connection. */
+  dialed(client: PgClient): Session {
+    const session = new Session(client as ClientInside, this.settings.evictReadOnly, this.#defaults);
+    this.#sessions.set(client, session);
+    return session;
   }
 
-  /** Closes a client nobody holds, without a goodbye where nobody may be left to hear it. */
-  discard(client: ClientInside, reason: CloseReason, how: "goodbye" | "at once"): void {
-    if (!this.pool._clients.includes(client)) return;
+  /** The connection is open: the server is there. */
+  opened(session: Session): void {
+    const { maxLifetimeSeconds, lifetimeJitter } = this.settings;
+    session.opened(performance.now() + lifetimeMillis(maxLifetimeSeconds, lifetimeJitter));
+    this.hasConnected = true;
+    this.lastConnectError = undefined;
+    this.gate.open();
+  }
+
+  /** pg-pool gives a client to a caller. */
+  handedOut(client: PgClient, isOfQuery: boolean): void {
+    try {
+      this.session(client).handedOut(isOfQuery);
+    } catch (fault) {
+      this.internalError(fault);
+    }
+  }
+
+  /** How long a caller may wait for a connection, by the pool's own limit. */
+  get patienceMillis(): number {
+    return Number(this.pool.options.connectionTimeoutMillis) || Number.POSITIVE_INFINITY;
+  }
+
+  /** The same error; a timeout with a code and the pool's numbers. */
+  coded(error: unknown): unknown {
+    const { lastConnectError, settings } = this;
+    if (settings.codedTimeouts) {
+      codeTimeout(error, this.pool, lastConnectError ? dialErrorType(lastConnectError) : undefined);
+    }
+    return error;
+  }
+
+  /** Closes an idle client. */
+  discard(client: PgClient, reason: CloseReason, how: "gracefully" | "at once"): void {
+    if (!isIdle(this.pool, client)) return;
     decide(client, reason);
     remove(this.pool, client);
-    if (how === "at once") destroySocket(client);
+    if (how === "at once") destroySocket(client as ClientInside);
+  }
+
+  /** Capacity may have changed: pg-pool serves its queue, then the gate its callers. */
+  serve(): void {
+    try {
+      serve(this.pool);
+    } finally {
+      this.gate.serve();
+    }
   }
 
   pingAnswered(): void {
@@ -66,37 +132,34 @@ export class Recycler {
 
   /** One dead connection may be an accident; several in a row are a server that was restarted. */
   pingFailed(): void {
+    const at = performance.now();
+    const { failuresToFlush } = this.settings;
+    if (at - this.#lastPingFailureAt > IN_A_ROW_MILLIS) this.#pingFailuresInRow = 0;
+    this.#lastPingFailureAt = at;
     this.counts.pingFailures++;
     this.#pingFailuresInRow++;
-    const { failuresToFlush } = this.settings;
     if (failuresToFlush === 0 || this.#pingFailuresInRow < failuresToFlush) return;
     this.#pingFailuresInRow = 0;
-    for (const { client } of [...this.pool._idle]) {
-      // Closing one may have another handed out.
-      if (isIdle(this.pool, client)) this.discard(client as ClientInside, "flushed", "at once");
-    }
+    for (const { client } of [...this.pool._idle]) this.discard(client, "flushed", "at once");
   }
 
-  /** A mistake of ours must not reach the application. */
-  faulted(fault: unknown): void {
-    if (this.#hasFaulted) return;
-    this.#hasFaulted = true;
+  /** An error of recycling must not reach the application. */
+  internalError(fault: unknown): void {
+    if (this.#hasLoggedFault) return;
+    this.#hasLoggedFault = true;
     const reason = fault instanceof Error ? fault.message : String(fault);
     this.settings.logger.error(`poolscope - recycling made a mistake and left a connection alone: ${reason}`);
   }
 
   forgetAll(): void {
-    for (const client of this.pool._clients) this.#records.get(client)?.forget();
+    for (const client of this.pool._clients) this.#sessions.get(client)?.forget();
   }
 }
 
-/**
- * After these SQLSTATEs nobody should have the connection: class 08, and 57P01 to 57P03, after which the server closes
- * it. 25006, read-only transaction, is what the old primary says after a failover, but also what an application hears
- * that writes in a READ ONLY transaction.
- * https://www.postgresql.org/docs/current/errcodes-appendix.html
- */
-function isFatal(sqlState: unknown, evictReadOnly: boolean): boolean {
-  if (typeof sqlState !== "string") return false;
-  return /^(08...|57P0[123])$/.test(sqlState) || (evictReadOnly && sqlState === "25006");
+/** Failures of one day and of the next are no row. */
+const IN_A_ROW_MILLIS = 60_000;
+
+/** A client without such a field, of `pg.native` for one, is taken for connected. */
+function isConnected(client: PgClient): boolean {
+  return (client as { _connected?: boolean })._connected !== false;
 }

@@ -1,7 +1,3 @@
-import { decide, undecide } from "../watch/close-reason.ts";
-import { override } from "../watch/override.ts";
-import type { ClientRecord } from "./client-record.ts";
-import { exchange } from "./exchange.ts";
 import {
   type ClientInside,
   destroySocket,
@@ -9,150 +5,149 @@ import {
   isBroken,
   isBusy,
   isGivenUp,
-  shelve,
-} from "./inside.ts";
+} from "../pg/pool-inside.ts";
+import { closesSession } from "../pg/sql-states.ts";
+import { decide, decidedReason, undecide } from "../watch/close-reason.ts";
+import { override } from "../watch/override.ts";
+import { Lease } from "./lease.ts";
 import type { Recycler } from "./recycler.ts";
+import type { Session } from "./session.ts";
 
-type Evicted = "connection_lost" | "lifetime" | "query_error" | "in_transaction";
-type Fate = Evicted | "as ever" | "tidied";
+type Closed = "connection_lost" | "lifetime" | "query_error" | "in_transaction";
+/** What becomes of a released client: what pg-pool does, a close, or a lease that resets it or waits for its end. */
+type Fate = Closed | "as ever" | "reset" | "ending";
 
 /**
- * Looks at a client when it is given back: whether the next one may have it as it is, only after it was tidied, or not at
- * all; and keeps those that pg-pool closes although nothing is wrong with them.
+ * Looks at a client when it is given back: whether the next caller may have it as it is, only after a reset, or not at
+ * all; and keeps those that pg-pool closes although nothing is wrong with their sessions.
  */
 export function hookReleases(recycler: Recycler): () => void {
   const { pool, settings } = recycler;
-  return override(pool, "_release", (original) => {
-    return function _release(given, idleListener, error) {
-      const client = given as ClientInside;
-      const fate = recycler.isActive ? judge(client, error) : "as ever";
-      if (fate === "tidied") {
-        announce(client, idleListener, error);
-        tidy(recycler, client, idleListener, Boolean(error));
-        return;
-      }
-      if (fate !== "as ever") {
-        decide(client, fate);
-        // pg-pool closes a client it finds here when it is released, without an error anybody would see.
-        pool._expired.add(client);
-      }
-      original.call(pool, client, idleListener, error);
-      if (fate === "query_error") destroySocket(client);
-    };
-  });
+  return override(
+    pool,
+    "_release",
+    (original) => {
+      return function _release(given, idleListener, error) {
+        const client = given as ClientInside;
+        const fate = recycler.isActive ? judge(client, error) : "as ever";
+        try {
+          if (fate === "reset" || fate === "ending") {
+            announce(client, idleListener, error);
+            const lease = new Lease(recycler, client, idleListener, "release");
+            if (fate === "reset") reset(recycler, lease, Boolean(error));
+            else
+              lease.untilEnd(settings.halfOpenGraceMillis, () =>
+                lease.close("connection_lost", "gracefully"),
+              );
+            return;
+          }
+          if (fate !== "as ever") {
+            if (!decidedReason(client)) decide(client, fate);
+            // pg-pool closes a client it finds here when it is released, without an error anybody would see.
+            pool._expired.add(client);
+          }
+          original.call(pool, client, idleListener, error);
+          if (fate === "query_error") destroySocket(client);
+        } finally {
+          if (recycler.gate.waiting > 0) recycler.gate.serve();
+        }
+      };
+    },
+    "recycling",
+  );
 
   function judge(client: ClientInside, error: unknown): Fate {
     try {
-      const record = recycler.recordOf(client);
-      const { isOfQuery } = record;
-      record.isOfQuery = false;
-      record.aliveAt = performance.now();
+      const session = recycler.session(client);
+      const { isOfQuery } = session;
+      session.isOfQuery = false;
+      session.aliveAt = performance.now();
       if (pool.ending || isBroken(client)) return "as ever";
-      if (error) {
-        const isKept = settings.keepOnSqlError && isOfQuery && isPlainSqlError(error);
-        return isKept && !record.isCondemned && record.aliveAt < record.diesAt ? "tidied" : "as ever";
-      }
-      if (record.isCondemned) return "connection_lost";
-      if (record.aliveAt >= record.diesAt) return "lifetime";
+      if (error) return isOfQuery && settings.keepOnSqlError && isKept(session, error) ? "reset" : "as ever";
+      if (session.isEnding) return "ending";
+      if (session.isLost) return "connection_lost";
+      if (session.aliveAt >= session.diesAt) return "lifetime";
       // The answer still due would be the next holder's to wait for.
       if (isGivenUp(client)) return "query_error";
-      if (isBusy(client)) return "tidied";
-      if (!record.isInTransaction || settings.transactionAtRelease === "ignore") return "as ever";
-      return settings.transactionAtRelease === "destroy" ? "in_transaction" : "tidied";
+      if (isBusy(client)) return "reset";
+      return ofTransaction(session, isOfQuery);
     } catch (fault) {
-      recycler.faulted(fault);
+      recycler.internalError(fault);
       return "as ever";
     }
   }
 
-  /** The beginning of pg-pool's `_release`: to everybody who listens the client is released now, as ever. */
+  function ofTransaction(session: Session, isOfQuery: boolean): Fate {
+    if (!session.isInTransaction) {
+      session.isTransactionOfQuery = false;
+      return "as ever";
+    }
+    // `pool.query("BEGIN")`: a rollback here would make permanent what the next `pool.query` writes.
+    if (isOfQuery) session.isTransactionOfQuery = true;
+    if (session.isTransactionOfQuery || settings.transactionAtRelease === "ignore") return "as ever";
+    return settings.transactionAtRelease === "destroy" ? "in_transaction" : "reset";
+  }
+
+  /** pg-pool closes the connection on which `pool.query` failed. It is kept where that would have cured nothing. */
+  function isKept(session: Session, error: unknown): boolean {
+    if (session.isLost || session.isAtFault || session.isTransactionOfQuery || session.hasState) return false;
+    if (session.aliveAt >= session.diesAt || !isPlainSqlError(error)) return false;
+    // Without this connection the next caller would get an idle one, with what is set on that.
+    return !pool._idle.some(({ client }) => recycler.session(client).hasSettings);
+  }
+
+  /** The beginning of pg-pool's `_release`: for whoever listens the client is released now, as ever. */
   function announce(client: ClientInside, idleListener: IdleListener, error: unknown): void {
+    const decision = decidedReason(client);
     client.on("error", idleListener);
     client._poolUseCount = (client._poolUseCount ?? 0) + 1;
     decide(client, "kept");
     try {
       pool.emit("release", error, client);
     } finally {
-      undecide(client);
+      if (decision) decide(client, decision);
+      else undecide(client);
     }
   }
 }
 
 /**
- * Waits for what is still running, ends a transaction left open, and only then lets the next one have the client.
+ * Waits for what is still running and ends a transaction left open; only then the next caller may have the client.
  *
- * @param mayBeLeftOver A failed statement ran on it: pg-pool would have closed it, so that nothing of it is left.
+ * @param hasFailed A statement of `pool.query` failed: a transaction is left to nobody
  */
-function tidy(
-  recycler: Recycler,
-  client: ClientInside,
-  idleListener: IdleListener,
-  mayBeLeftOver: boolean,
-): void {
-  const { pool, settings } = recycler;
-  const record = recycler.recordOf(client);
-  // With a `query_timeout` of the pool nobody waits for a statement any longer than that.
+function reset(recycler: Recycler, lease: Lease, hasFailed: boolean): void {
+  const { settings } = recycler;
+  const { client } = lease;
+  const session = recycler.session(client);
+  // With a `query_timeout` of the pool no caller waits for a statement any longer than that.
   const givenUpAfter = Number(client.connectionParameters?.query_timeout) || Number.POSITIVE_INFINITY;
-  whenReady(client, Math.min(settings.busyTimeoutMillis, givenUpAfter), (isReady) => {
-    try {
-      if (!pool._clients.includes(client)) return;
-      if (!isReady) return recycler.discard(client, "query_error", "at once");
-      if (record.isCondemned) return recycler.discard(client, "connection_lost", "goodbye");
-      record.aliveAt = performance.now();
-      if (!record.isInTransaction) return shelve(pool, client, idleListener);
-      if (settings.transactionAtRelease === "rollback")
-        return rollBack(recycler, client, record, idleListener);
-      if (settings.transactionAtRelease === "ignore" && !mayBeLeftOver) {
-        return shelve(pool, client, idleListener);
-      }
-      recycler.discard(client, "in_transaction", "goodbye");
-    } catch (fault) {
-      recycler.faulted(fault);
-    }
+  lease.untilReady(Math.min(settings.busyTimeoutMillis, givenUpAfter), (outcome) => {
+    if (outcome === "broken") return lease.close("connection_lost", "at once");
+    if (outcome !== "done") return lease.close("query_error", "at once");
+    if (session.isLost) return lease.close("connection_lost", "gracefully");
+    session.aliveAt = performance.now();
+    const policy = settings.transactionAtRelease;
+    if (!session.isInTransaction || (policy === "ignore" && !hasFailed)) return lease.giveBack();
+    if (hasFailed || policy === "destroy") return lease.close("in_transaction", "gracefully");
+    rollBack(recycler, lease, session);
   });
 }
 
-function rollBack(
-  recycler: Recycler,
-  client: ClientInside,
-  record: ClientRecord,
-  idleListener: IdleListener,
-): void {
-  exchange(client, idleListener, "ROLLBACK", recycler.settings.pingTimeoutMillis, (outcome) => {
-    if (outcome === "silent") return recycler.discard(client, "half_open", "at once");
-    if (outcome === "failed" || record.isInTransaction) {
-      return recycler.discard(client, "in_transaction", "at once");
-    }
-    record.aliveAt = performance.now();
-    shelve(recycler.pool, client, idleListener);
+function rollBack(recycler: Recycler, lease: Lease, session: Session): void {
+  lease.ask("ROLLBACK", recycler.settings.pingTimeoutMillis, (outcome) => {
+    if (outcome === "silent") return lease.close("half_open", "at once");
+    if (outcome !== "done" || session.isInTransaction) return lease.close("in_transaction", "at once");
+    session.aliveAt = performance.now();
+    lease.giveBack();
   });
 }
 
-/** Once no statement is running or waiting to; false when that takes too long. */
-function whenReady(client: ClientInside, timeoutMillis: number, done: (isReady: boolean) => void): void {
-  const { connection } = client;
-  if (!isBusy(client) || !connection?.on) {
-    done(true);
-    return;
-  }
-  const finish = (isReady: boolean) => {
-    clearTimeout(timer);
-    connection.removeListener?.("readyForQuery", look);
-    done(isReady);
-  };
-  // The client hears of it first, and may have sent its next statement by now.
-  const look = () => {
-    if (!isBusy(client)) finish(true);
-  };
-  const timer = setTimeout(finish, timeoutMillis, false).unref();
-  connection.on("readyForQuery", look);
-}
-
-/** The server refused a statement and carries on: a SQLSTATE with severity ERROR. */
+/** The server refused a statement and carries on: a SQLSTATE with severity ERROR, and a session that is not at fault. */
 function isPlainSqlError(error: unknown): boolean {
   if (!(error instanceof Error)) return false;
   const { code, severity } = error as { code?: unknown; severity?: unknown };
   // Severities come in the server's language; what ends the session is known by its code.
-  const isOfServer = typeof severity === "string" && typeof code === "string" && /^[0-9A-Z]{5}$/.test(code);
-  return isOfServer && !/^(FATAL|PANIC)$/.test(severity as string);
+  if (typeof severity !== "string" || typeof code !== "string" || !/^[0-9A-Z]{5}$/.test(code)) return false;
+  return !/^(FATAL|PANIC)$/.test(severity) && !closesSession(code);
 }

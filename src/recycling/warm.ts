@@ -1,13 +1,21 @@
 import type { WarmOptions } from "../options.ts";
+import {
+  addToIdle,
+  type ClientInside,
+  type IdleListener,
+  type PendingItem,
+  type PoolInside,
+  remove,
+  serve,
+} from "../pg/pool-inside.ts";
 import { override } from "../watch/override.ts";
-import type { PgClient, PgPool } from "../watch/pg-types.ts";
-import { type ClientInside, type IdleListener, type PoolInside, remove, shelve } from "./inside.ts";
-import { insideOf } from "./recycle.ts";
+import type { PgPool } from "../watch/pg-types.ts";
+import { insideOf, recyclerOf } from "./recycle.ts";
 import { resolveWarmOptions } from "./recycle-settings.ts";
 
 /**
- * Opens the connections that `min` promises and pg-pool opens only when they are asked for. Nobody is told of a checkout,
- * because there is none.
+ * Opens the connections that `min` promises and pg-pool opens only when they are asked for. They become idle without a
+ * checkout, and without the events of one.
  *
  * @returns How many connections the pool has then. Rejects with the first error when one could not be opened
  * @throws PoolscopeError `POOLSCOPE_INVALID_POOL`, `POOLSCOPE_INVALID_OPTION`
@@ -20,20 +28,12 @@ export function warm(pool: PgPool, options?: WarmOptions): Promise<number> {
 }
 
 async function open(pool: PoolInside, connections: number): Promise<number> {
-  const outcomes: Promise<void>[] = [];
-  const unhook = shelveWhatIsOurs(pool);
+  const missing = pool.ending ? 0 : Math.max(0, connections - pool.totalCount);
+  const items = new Set<PendingItem>();
+  const unhook = makeIdle(pool, items);
   try {
-    while (!pool.ending && pool.totalCount < connections) {
-      outcomes.push(
-        new Promise((resolve, reject) => {
-          pool.newClient({
-            isForShelf: true,
-            callback: (error) => (error ? reject(error) : resolve()),
-          });
-        }),
-      );
-    }
-    const failed = (await Promise.allSettled(outcomes)).find((outcome) => outcome.status === "rejected");
+    const dials = Array.from({ length: missing }, () => dial(pool, items));
+    const failed = (await Promise.allSettled(dials)).find((outcome) => outcome.status === "rejected");
     if (failed) throw failed.reason;
     return pool.totalCount;
   } finally {
@@ -41,24 +41,40 @@ async function open(pool: PoolInside, connections: number): Promise<number> {
   }
 }
 
-/** Instead of handing it out: a new client goes straight to the idle ones, after the pool's `verify` has seen it. */
-function shelveWhatIsOurs(pool: PoolInside): () => void {
-  return override(pool, "_acquireClient", (original) => {
-    return function _acquireClient(client, item, idleListener, isNew) {
-      if (!item.isForShelf) return Reflect.apply(original, pool, [client, item, idleListener, isNew]);
-      pool.emit("connect", client);
-      verified(pool, client, idleListener, (error) => {
-        if (error) remove(pool, client);
-        else shelve(pool, client as ClientInside, idleListener);
-        item.callback(error, client);
-      });
-    };
+function dial(pool: PoolInside, items: Set<PendingItem>): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const item: PendingItem = { callback: (error) => (error ? reject(error) : resolve()) };
+    items.add(item);
+    // A constructor of `Client` may throw: that is a rejection too.
+    pool.newClient(item);
   });
+}
+
+/** Instead of being handed out a new client becomes idle at once, after the pool's `verify` has seen it. */
+function makeIdle(pool: PoolInside, items: ReadonlySet<PendingItem>): () => void {
+  return override(
+    pool,
+    "_acquireClient",
+    (original) => {
+      return function _acquireClient(client, item, idleListener, isNew) {
+        if (!items.has(item)) return Reflect.apply(original, pool, [client, item, idleListener, isNew]);
+        pool.emit("connect", client);
+        verified(pool, client as ClientInside, idleListener, (error) => {
+          recyclerOf(pool)?.session(client);
+          if (error) remove(pool, client);
+          else addToIdle(pool, client as ClientInside, idleListener);
+          item.callback(error, client);
+          if (!error) serve(pool);
+        });
+      };
+    },
+    "recycling",
+  );
 }
 
 function verified(
   pool: PoolInside,
-  client: PgClient,
+  client: ClientInside,
   idleListener: IdleListener,
   done: (error?: Error) => void,
 ): void {
@@ -67,9 +83,9 @@ function verified(
     done();
     return;
   }
-  (client as ClientInside).removeListener("error", idleListener);
+  client.removeListener("error", idleListener);
   verify(client, (error) => {
-    (client as ClientInside).on("error", idleListener);
+    client.on("error", idleListener);
     done(error);
   });
 }

@@ -1,6 +1,6 @@
 import type { Logger } from "../logger.ts";
-import { drain, type UnreturnedConnection } from "../recycling/drain.ts";
 import type { WatchedPool } from "../watch/watched-pool.ts";
+import { drain, type UnreturnedConnection } from "./drain.ts";
 
 /** Drains all pools at once, and says who did not return what they held. Never rejects. */
 export async function drainPools(

@@ -1,10 +1,8 @@
+import { type Method, toHead, toParent } from "./forward.ts";
 import { setShared, sharedKey } from "./shared-state.ts";
 
 /** Where a layer stands: what is watched is what callers see, so "watch" is outside of "recycling". */
 export type LayerKind = "watch" | "recycling";
-
-// biome-ignore lint/suspicious/noExplicitAny: a method of any signature
-type Method = (...args: any[]) => unknown;
 
 interface Layer {
   readonly kind: LayerKind;
@@ -107,21 +105,10 @@ function chainOf(object: object, key: string): Chain {
 }
 
 function newChain(object: object, key: string, own: PropertyDescriptor | undefined): Chain {
-  const base = own ? (Reflect.get(object, key) as Method) : inherited(object, key);
-  // Named as the method is: it stands in the application's stacks.
-  const { [key]: entry } = {
-    [key](this: unknown, ...args: unknown[]): unknown {
-      return Reflect.apply(chain.head, this, args);
-    },
-  } as Record<string, Method>;
-  const chain: Chain = { layers: [], own, entry: entry as Method, base, head: base };
+  const base = own ? (Reflect.get(object, key) as Method) : toParent(object, key);
+  const chain: Chain & { entry: Method } = { layers: [], own, entry: base, base, head: base };
+  chain.entry = toHead(chain, key);
   return chain;
-}
-
-function inherited(object: object, key: string): Method {
-  return function (this: unknown, ...args: unknown[]): unknown {
-    return Reflect.apply(Object.getPrototypeOf(object)[key], this, args);
-  };
 }
 
 function compose(chain: Chain): void {

@@ -65,6 +65,8 @@ export interface HookablePool extends PgPool {
   /** Every open or dialing client. Tells dialing clients from used ones, and which are gone. */
   readonly _clients?: readonly PgClient[];
   readonly _idle?: readonly { readonly client: PgClient }[];
+  /** Callers to be served with the next client. */
+  readonly _pendingQueue?: readonly unknown[];
   /** Clients whose lifetime is over. */
   readonly _expired?: WeakSet<PgClient>;
 }

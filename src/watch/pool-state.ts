@@ -2,7 +2,7 @@ import type { Activity, Connection } from "./connection.ts";
 import type { Hold } from "./hold.ts";
 import type { Peak } from "./peak.ts";
 import type { HookablePool } from "./pg-types.ts";
-import { gateOf } from "./recycled-pools.ts";
+import { countInQueue, gateOf } from "./recycled-pools.ts";
 import type { Waiters } from "./waiters.ts";
 
 /** What can be seen of a pool at one moment. Connections are split without overlap: total = idle + used + connecting. */
@@ -92,8 +92,8 @@ export function countWaiting(pool: HookablePool): number {
 }
 
 /** Callers in pg-pool's queue. For one tick it queues those it has an idle client for: they are not waiting. */
-function countQueued({ waitingCount, idleCount }: HookablePool): number {
-  return Math.max(0, waitingCount - idleCount);
+function countQueued(pool: HookablePool): number {
+  return Math.max(0, countInQueue(pool) - pool.idleCount);
 }
 
 /** Read live: applications change it at run time. */

@@ -50,6 +50,11 @@ export function gateOf(pool: object): Gate | undefined {
 
 /** How many more requests can be served at once. Dials under way are taken; those who wait have asked first. */
 export function countFree(pool: HookablePool): number {
-  const { idleCount, totalCount, waitingCount, options } = pool;
-  return idleCount + (options.max - totalCount) - waitingCount - (gateOf(pool)?.waiting ?? 0);
+  const { idleCount, totalCount, options } = pool;
+  return idleCount + (options.max - totalCount) - countInQueue(pool) - (gateOf(pool)?.waiting ?? 0);
+}
+
+/** Callers in pg-pool's own queue: `waitingCount` of a recycled pool has those at its gate too. */
+export function countInQueue(pool: HookablePool): number {
+  return pool._pendingQueue?.length ?? pool.waitingCount;
 }

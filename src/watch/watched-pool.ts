@@ -18,7 +18,7 @@ import { Peak } from "./peak.ts";
 import type { HookablePool, PgClient, PgPool } from "./pg-types.ts";
 import { countWaiting, type LoadGuard, limitOf, type PoolState, stateOf } from "./pool-state.ts";
 import type { PoolWatch } from "./pool-watch.ts";
-import { countFree, type RecycleCounts, recycleCountsSoFar } from "./recycled-pools.ts";
+import { countFree, countInQueue, type RecycleCounts, recycleCountsSoFar } from "./recycled-pools.ts";
 import { SiteBudget } from "./site-budget.ts";
 import { Waiters } from "./waiters.ts";
 import { noteWatch } from "./watch-of.ts";
@@ -89,7 +89,7 @@ export class WatchedPool implements PoolObserver {
     this.#tools = tools;
     this.#sites = tools.notesSites ? new SiteBudget(tools.notesSites === "all") : undefined;
     this.#dials = new Dials(pool);
-    this.#waiters = new Waiters(pool.waitingCount);
+    this.#waiters = new Waiters(countInQueue(pool));
     this.#moment = new Moment();
     this.queries = tools.queries && this.#watchQueries(tools.queries);
     this.#connections = new Connections(pool, tools.recorders.reuse, this.queries, (client) =>

@@ -119,10 +119,10 @@ test.each([
   ["08006", "connection_lost"],
   ["57P01", "connection_lost"],
   ["57P03", "connection_lost"],
-  ["25006", undefined],
   ["53300", undefined],
+  ["0A000", undefined],
   ["22012", undefined],
-])("after SQLSTATE %s, whether the holder says so or not: %s", async (code, reason) => {
+])("after SQLSTATE %s on a checkout, whether the holder passes it on or not: %s", async (code, reason) => {
   const { pool, closes } = makeRecycled({ max: 1 });
   const client = await pool.connect();
   const raise = `DO $$ BEGIN RAISE EXCEPTION 'staged' USING ERRCODE = '${code}'; END $$`;
@@ -130,18 +130,46 @@ test.each([
   client.release();
   expect(pool.totalCount).toBe(reason ? 0 : 1);
   expect(await closes()).toEqual(reason ? { [reason]: 1 } : {});
-  await expect(pool.query(raise)).rejects.toMatchObject({ code });
-  expect(await closes()).toEqual(reason ? { [reason]: 2 } : {});
 });
 
-test("after 25006 it is closed where evictReadOnly asks for it", async () => {
-  const { pool, closes } = makeRecycled({ max: 1 }, { evictReadOnly: true });
+test.each([
+  [{}, { connection_lost: 1 }],
+  [{ evictReadOnly: false }, {}],
+])("25006 closes the connection, unless evictReadOnly is off: %j", async (options, expected) => {
+  const { pool, closes } = makeRecycled({ max: 1 }, options);
   const client = await pool.connect();
   await client.query("BEGIN READ ONLY");
   await expect(client.query("CREATE TABLE never (id int)")).rejects.toMatchObject({ code: "25006" });
   await client.query("ROLLBACK");
   client.release();
+  expect(await closes()).toEqual(expected);
+});
+
+test("25006 closes no connection on which the holder has set something", async () => {
+  const { pool, closes } = makeRecycled({ max: 1 });
+  const client = await pool.connect();
+  await client.query("SET default_transaction_read_only = on");
+  await expect(client.query("CREATE TABLE never (id int)")).rejects.toMatchObject({ code: "25006" });
+  client.release();
+  expect((await pool.query("SHOW default_transaction_read_only")).rows).toEqual([
+    { default_transaction_read_only: "on" },
+  ]);
+  expect(await closes()).toEqual({});
+});
+
+test("a statement whose cached plan has changed closes its connection, also when it was checked out", async () => {
+  const { pool, closes } = makeRecycled({ max: 1 });
+  const table = `cached_plan_${process.pid}`;
+  await pool.query(`DROP TABLE IF EXISTS ${table}; CREATE TABLE ${table} (id int)`);
+  const client = await pool.connect();
+  const ask = { name: "all", text: `SELECT * FROM ${table}` };
+  await client.query(ask);
+  await makePool({ max: 1 }).query(`ALTER TABLE ${table} ADD COLUMN price int`);
+  await expect(client.query(ask)).rejects.toMatchObject({ code: "0A000" });
+  client.release();
   expect(await closes()).toEqual({ connection_lost: 1 });
+  expect((await pool.query(ask)).rows).toEqual([]);
+  await pool.query(`DROP TABLE ${table}`);
 });
 
 test("query_timeout of the pool never poisons the next borrower", async () => {

@@ -3,7 +3,7 @@ import { from as copyFrom } from "pg-copy-streams";
 import Cursor from "pg-cursor";
 import QueryStream from "pg-query-stream";
 import { expect, test } from "vitest";
-import { type SessionDefaults, type SessionState, watchSession } from "../../src/recycling/session-state.ts";
+import { type SessionDefaults, type SessionState, watchSession } from "../../src/pg/session-state.ts";
 import { makePool } from "../support/pools.ts";
 import { until } from "../support/until.ts";
 

@@ -1,7 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { expect, test } from "vitest";
 import { APPENDIX_A } from "../../scripts/sql-states-page.ts";
-import { closesSession, rulingOn, SQL_STATES } from "../../src/recycling/sql-states.ts";
+import { closesSession, rulingOn, SQL_STATES } from "../../src/pg/sql-states.ts";
 
 test.each(
   "08000 08006 08P01 0A000 24000 25000 25001 25006 25P01 25P02 25P03 25P04 26000 28000 28P01 34000 3D000".split(

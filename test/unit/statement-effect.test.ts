@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { effectOf, leavesState } from "../../src/recycling/statement-effect.ts";
+import { effectOf, leavesState } from "../../src/pg/statement-effect.ts";
 
 describe("a statement leaves state", () => {
   test.each([

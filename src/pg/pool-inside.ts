@@ -1,10 +1,10 @@
-import { decide } from "../watch/close-reason.ts";
+import { decide, decidedReason } from "../watch/close-reason.ts";
 import type { ConnectCallback, HookableClient, HookablePool, PgClient } from "../watch/pg-types.ts";
 
 /**
- * pg-pool from the inside: the members that hand a client out, take it back and close it. They are not public, and they
- * are the same from pg-pool 3.6 to 3.14. Only here can a client be looked at before anybody is told of it: everything
- * that wraps `connect` from the outside has pg-pool announce checkouts that never were.
+ * pg-pool from the inside, as far as recycling reads or calls it. The members with an underscore are not public; they are
+ * the same from pg-pool 3.6 to 3.14, and are checked for before a pool is recycled. Three are wrapped: `newClient`,
+ * `_release` and `_remove`.
  * https://github.com/brianc/node-postgres/blob/master/packages/pg-pool/index.js
  */
 export interface PoolInside extends HookablePool {
@@ -21,46 +21,47 @@ export interface PoolInside extends HookablePool {
   emit(event: string, ...args: unknown[]): boolean;
   newClient(item: PendingItem): void;
   _isFull(): boolean;
-  /** Not in older ones, which do not know `min`. */
+  /** Absent in versions that do not know `min`. */
   _isAboveMin?(): boolean;
   _pulseQueue(): void;
   _acquireClient(client: PgClient, item: PendingItem, idleListener: IdleListener, isNew: boolean): void;
   _release(client: PgClient, idleListener: IdleListener, error?: unknown): void;
-  /** Calls back when the socket has closed; older ones do not. */
+  /** Calls back when the connection has ended; older versions never do. */
   _remove(client: PgClient, callback?: () => void): void;
 }
 
 export type IdleListener = (error: Error) => void;
 
-interface IdleItem {
+export interface IdleItem {
   readonly client: PgClient;
   readonly idleListener: IdleListener;
   readonly timeoutId?: NodeJS.Timeout | undefined;
 }
 
-/** Somebody who asked for a client. */
+/** A caller in pg-pool's hands. */
 export interface PendingItem {
   readonly callback: ConnectCallback;
-  /** Gave up, and was told so. */
+  /** The caller has its error; pg-pool releases what it still opens for it. */
   timedOut?: boolean;
-  /** Opened for the shelf, and for nobody. */
-  readonly isForShelf?: boolean;
 }
 
-/** A client from the inside. What is optional is not there in `pg.native`, or not in every version. */
+/** A client from the inside. What is optional is absent in `pg.native`, or in some versions. */
 export interface ClientInside extends HookableClient {
   on(event: string, listener: (...args: never[]) => void): unknown;
   removeListener(event: string, listener: (...args: never[]) => void): unknown;
   query(text: string, callback: (error?: unknown) => void): unknown;
   ref?(): void;
   unref?(): void;
+  /** Set when pg-pool hands the client out. */
+  readonly release?: unknown;
   readonly connection?: HookableClient["connection"] & {
     prependListener?(event: string, listener: (message?: never) => void): unknown;
+    /** The Terminate message was sent. */
+    readonly _ending?: boolean;
     readonly stream?: {
       destroy?(): unknown;
       once?(event: string, listener: () => void): unknown;
       readonly destroyed?: boolean;
-      readonly writable?: boolean;
     };
   };
   readonly connectionParameters?: { readonly query_timeout?: unknown };
@@ -83,7 +84,7 @@ const METHODS = [
   "_remove",
 ] as const;
 
-/** Whether this is pg-pool itself, and not only something that looks like it from the outside. */
+/** Whether this is pg-pool itself, and not only an object with the same public members. */
 export function hasInside(pool: HookablePool): pool is PoolInside {
   const inside = pool as Partial<PoolInside>;
   const { _clients, _idle, _pendingQueue, _expired } = inside;
@@ -96,7 +97,7 @@ export function hasInside(pool: HookablePool): pool is PoolInside {
   );
 }
 
-/** Its socket is closed or about to: no question will be answered. */
+/** Its socket is closed, or about to close: no statement will be answered. */
 export function isBroken(client: ClientInside): boolean {
   const stream = client.connection?.stream;
   return client._queryable === false || client._ending === true || stream?.destroyed === true;
@@ -106,7 +107,7 @@ export function isIdle(pool: PoolInside, client: PgClient): boolean {
   return pool._idle.some((item) => item.client === client);
 }
 
-/** A statement is running, or waiting to. */
+/** A statement is running, or queued. */
 export function isBusy(client: ClientInside): boolean {
   return client.readyForQuery === false || (queueOf(client)?.length ?? 0) > 0;
 }
@@ -120,7 +121,7 @@ function activeQueryOf(client: ClientInside): { readonly callback?: unknown } | 
 }
 
 /**
- * The statement under way was given up by `query_timeout` of the pool: pg then replaces its callback, which with that
+ * The running statement was given up by `query_timeout` of the pool: pg then replaces its callback, which with that
  * setting always has two parameters, by an empty function.
  */
 export function isGivenUp(client: ClientInside): boolean {
@@ -132,16 +133,24 @@ export function isGivenUp(client: ClientInside): boolean {
   );
 }
 
-/** Puts a client that nobody holds among the idle ones, as the end of pg-pool's `_release` does, and tells nobody. */
-export function shelve(pool: PoolInside, client: ClientInside, idleListener: IdleListener): void {
+/** Takes a client out of the idle ones, so that pg-pool cannot hand it out. */
+export function takeIdle(pool: PoolInside, item: IdleItem): void {
+  const at = pool._idle.indexOf(item);
+  if (at !== -1) pool._idle.splice(at, 1);
+  clearTimeout(item.timeoutId);
+  // As pg-pool does for a client it hands out: the answer keeps the process alive.
+  (item.client as ClientInside).ref?.();
+}
+
+/** Puts a client among the idle ones, as the end of pg-pool's `_release` does, without events. */
+export function addToIdle(pool: PoolInside, client: ClientInside, idleListener: IdleListener): void {
   const { idleTimeoutMillis, allowExitOnIdle, maxUses } = pool.options;
   const isUsedUp = maxUses !== undefined && (client._poolUseCount ?? 0) >= maxUses;
   const isExpired = pool._expired.delete(client);
   if (pool.ending || isBroken(client) || isUsedUp || isExpired) {
-    decide(
-      client,
-      pool.ending ? "pool_end" : isBroken(client) ? "connection_lost" : isUsedUp ? "max_uses" : "lifetime",
-    );
+    const reason = isBroken(client) ? "connection_lost" : isUsedUp ? "max_uses" : "lifetime";
+    // `flush` may have decided before.
+    if (!decidedReason(client)) decide(client, pool.ending ? "pool_end" : reason);
     remove(pool, client);
     return;
   }
@@ -155,18 +164,42 @@ export function shelve(pool: PoolInside, client: ClientInside, idleListener: Idl
   }
   if (allowExitOnIdle) client.unref?.();
   pool._idle.push({ client, idleListener, timeoutId });
-  pool._pulseQueue();
 }
 
-/** Has pg-pool close a client, and serves who waits for its place, in every version. */
+/** Has pg-pool close a client and then serve its queue, in every version. */
 export function remove(pool: PoolInside, client: PgClient): void {
-  pool._remove(client, () => pool._pulseQueue());
-  // Older ones do not call back: the place is free at once.
-  const { _remove } = Object.getPrototypeOf(pool) as PoolInside;
-  if (_remove.length < 2) pool._pulseQueue();
+  try {
+    pool._remove(client, () => serve(pool));
+  } finally {
+    if (!callsBack(pool)) serve(pool);
+  }
 }
 
-/** Ends a connection without a goodbye: whoever is on the other side may not be there any more. */
+/** Whether `_remove` calls back; where it does not, the place is free at once. */
+export function callsBack(pool: PoolInside): boolean {
+  return (Object.getPrototypeOf(pool) as PoolInside)._remove.length >= 2;
+}
+
+/**
+ * Lets pg-pool serve its queue. A constructor of `Client` that throws here takes the first caller out of the queue without
+ * an answer, and no application code is above to catch the error: so it goes to that caller, and the next one is served.
+ * What a listener or a callback of the application throws goes on, as from pg-pool.
+ */
+export function serve(pool: PoolInside): void {
+  for (;;) {
+    const first = pool._pendingQueue[0];
+    const isDial = pool._idle.length === 0;
+    try {
+      pool._pulseQueue();
+      return;
+    } catch (error) {
+      if (!isDial || first === undefined || pool._pendingQueue[0] === first) throw error;
+      if (!first.timedOut) process.nextTick(first.callback, error as Error, undefined, () => {});
+    }
+  }
+}
+
+/** Ends a connection without the Terminate message: the server may not be there to read it. */
 export function destroySocket(client: ClientInside): void {
   client.connection?.stream?.destroy?.();
 }

@@ -1,11 +1,12 @@
 import { PoolscopeError } from "../errors.ts";
 import type { DrainOptions } from "../options.ts";
+import { type ClientInside, destroySocket, type PoolInside, serve } from "../pg/pool-inside.ts";
+import { refuseQueued } from "../recycling/ending.ts";
+import { insideOf, recyclerOf } from "../recycling/recycle.ts";
+import { resolveDrainOptions } from "../recycling/recycle-settings.ts";
 import { override } from "../watch/override.ts";
 import type { PgClient, PgPool } from "../watch/pg-types.ts";
 import { watchOf } from "../watch/watch-of.ts";
-import { type ClientInside, destroySocket, type PoolInside } from "./inside.ts";
-import { insideOf } from "./recycle.ts";
-import { resolveDrainOptions } from "./recycle-settings.ts";
 
 /** A connection whose holder did not return it in time. What is not known is absent; most is known of a watched pool. */
 export interface UnreturnedConnection {
@@ -29,11 +30,11 @@ export interface DrainReport {
 }
 
 /**
- * Ends a pool for a graceful shutdown: nothing is handed out any more, holders are waited for, and then the pool ends,
- * whether all of them have returned what they hold or not.
+ * Ends a pool for a graceful shutdown: no connection is handed out any more, holders are waited for, and then the pool
+ * ends, whether all of them have returned what they hold or not.
  *
- * Whoever is in the queue, and has not got a connection, is rejected with `POOLSCOPE_DRAINING`; whoever comes later gets
- * the error of a pool that has ended.
+ * Callers without a connection are rejected with `POOLSCOPE_DRAINING`, those whose connection is still being opened at the
+ * end with the error of that attempt; later ones with the error of a pool that has ended.
  *
  * @throws PoolscopeError `POOLSCOPE_INVALID_POOL`, `POOLSCOPE_INVALID_OPTION`
  */
@@ -43,17 +44,30 @@ export function drain(pool: PgPool, options?: DrainOptions): Promise<DrainReport
 }
 
 async function end(pool: PoolInside, timeoutMillis: number): Promise<DrainReport> {
-  const queued = pool._pendingQueue.splice(0);
+  refuseQueued(pool, draining);
+  recyclerOf(pool)?.gate.refuse(draining);
   const ended = pool.ending ? undefined : Promise.resolve(pool.end());
-  for (const item of queued) {
-    const message = "The pool is being drained: nothing is handed out any more";
-    if (!item.timedOut) item.callback(new PoolscopeError("POOLSCOPE_DRAINING", message), undefined, () => {});
-  }
-  const isClean = await within(timeoutMillis, ended ?? untilEnded(pool));
-  if (isClean) return Object.freeze({ isClean, unreturned: [] });
-  const unreturned = Object.freeze(unreturnedOf(pool));
+  if (await within(timeoutMillis, ended ?? untilEnded(pool))) return reportOf([]);
+  const held = pool._clients.filter(wasHandedOut);
+  const report = reportOf(unreturnedOf(pool, held));
   closeAll(pool);
-  return Object.freeze({ isClean, unreturned });
+  return report;
+}
+
+function draining(): PoolscopeError {
+  return new PoolscopeError(
+    "POOLSCOPE_DRAINING",
+    "The pool is being drained: nothing is handed out any more",
+  );
+}
+
+function reportOf(unreturned: UnreturnedConnection[]): DrainReport {
+  return Object.freeze({ isClean: unreturned.length === 0, unreturned: Object.freeze(unreturned) });
+}
+
+/** What is still being opened, or looked at by a hook of the pool, has no holder. */
+function wasHandedOut(client: PgClient): boolean {
+  return typeof (client as ClientInside).release === "function";
 }
 
 async function within(timeoutMillis: number, work: Promise<unknown>): Promise<boolean> {
@@ -69,15 +83,15 @@ async function within(timeoutMillis: number, work: Promise<unknown>): Promise<bo
   }
 }
 
-/** Somebody else has ended the pool already. */
+/** The pool was ended before. */
 async function untilEnded(pool: PoolInside): Promise<void> {
   while (!pool.ended) await new Promise((resolve) => setTimeout(resolve, 10).unref());
 }
 
-function unreturnedOf(pool: PoolInside): UnreturnedConnection[] {
+function unreturnedOf(pool: PoolInside, clients: readonly PgClient[]): UnreturnedConnection[] {
   const at = performance.now();
   const known = new Map([...(watchOf(pool)?.held() ?? [])].map((held) => [held.client as PgClient, held]));
-  return pool._clients.map((client) => {
+  return clients.map((client) => {
     const { processID } = client as ClientInside;
     const held = known.get(client);
     const site = held?.hold.site?.location;
@@ -92,7 +106,7 @@ function unreturnedOf(pool: PoolInside): UnreturnedConnection[] {
   });
 }
 
-/** Their holders hear of it from their next query, and may still release them: that does nothing any more. */
+/** The next statement of a holder fails; a release after that does nothing. */
 function closeAll(pool: PoolInside): void {
   const closed = new Set<PgClient>();
   override(pool, "_remove", (original) => {
@@ -101,10 +115,12 @@ function closeAll(pool: PoolInside): void {
       else Reflect.apply(original, pool, [client, callback]);
     };
   });
-  for (const client of pool._clients) {
-    pool._remove(client, () => pool._pulseQueue());
+  for (const client of [...pool._clients]) {
+    // First: pg reports a dial that fails before the goodbye, and none after.
+    if (!wasHandedOut(client)) destroySocket(client as ClientInside);
+    pool._remove(client, () => serve(pool));
     closed.add(client);
     destroySocket(client as ClientInside);
   }
-  pool._pulseQueue();
+  serve(pool);
 }

@@ -1,5 +1,5 @@
 import { override } from "../watch/override.ts";
-import { type ClientInside, queueOf } from "./inside.ts";
+import { type ClientInside, queueOf } from "./pool-inside.ts";
 import { effectOf } from "./statement-effect.ts";
 
 /** How often the pool's own statements have changed what sessions begin with. One for each pool. */
@@ -11,6 +11,8 @@ export interface SessionDefaults {
 export interface SessionState {
   /** Whether a new connection might answer otherwise than this one. */
   readonly hasState: boolean;
+  /** The same, but for prepared statements: without them a new one only takes longer. */
+  readonly hasSettings: boolean;
   /**
    * From now on settings count. Those made before, by `connect` listeners, `onConnect` and `verify`, are made on every
    * new connection. Call at the first hand-out, before the caller has the client.
@@ -94,9 +96,11 @@ export function watchSession(given: object, defaults: SessionDefaults): SessionS
 
   return {
     get hasState() {
-      if (isMarked || !isStarted || defaults.changes !== changesAtStart) return true;
       const { parsedStatements, submittedNamedStatements } = connection ?? {};
-      if (!isEmpty(parsedStatements) || !isEmpty(submittedNamedStatements)) return true;
+      return this.hasSettings || !isEmpty(parsedStatements) || !isEmpty(submittedNamedStatements);
+    },
+    get hasSettings() {
+      if (isMarked || !isStarted || defaults.changes !== changesAtStart) return true;
       const parsers = parsersOf(client);
       return (
         parsers.length !== parsersAtStart.length || parsers.some((one, at) => one !== parsersAtStart[at])
