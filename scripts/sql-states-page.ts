@@ -15,6 +15,11 @@ After a kept SQLSTATE the connection is closed all the same when its session car
 transaction, prepared statements, settings (\`SET\`, \`set_config\`), temporary objects, \`LISTEN\`, advisory locks, cursors
 \`WITH HOLD\`, or whatever a function may have left that is not one of PostgreSQL's common ones.
 
+Two things are not seen. A trigger, a view or an operator may call a function that leaves state, and the text of the
+statement does not show it. And \`ALTER ROLE … SET\` or \`ALTER DATABASE … SET\` from outside the pool concerns new sessions
+only: a kept connection goes on with what it began with, as one does that never failed, until its lifetime is over or
+\`flush()\` closes it. Where such a setting was the cause of an error, its SQLSTATE closes the connection.
+
 These are the codes of [appendix A](https://www.postgresql.org/docs/18/errcodes-appendix.html) of PostgreSQL 18.
 `;
 

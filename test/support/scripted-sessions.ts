@@ -102,7 +102,7 @@ export class ScriptedSessions {
       };
       await this.#note(text, () => this.#pool.query(config));
     } else if ("beside" in step) {
-      await this.#note(`beside: ${step.beside}`, () => this.#beside.query(step.beside));
+      await this.#note(`beside: ${step.beside}`, () => this.#beside.query(this.#named(step.beside)));
     } else if ("checkout" in step) {
       const client = await this.#take();
       if (step.parsesNumbers) client.setTypeParser(23, (text) => Number(text) * 1_000);
