@@ -188,6 +188,7 @@ export class Engine {
       this.settings.logger.warn(`poolscope - the last export did not succeed: ${reason}`);
     }
     for (const pool of this.registry.all()) pool.detach();
+    this.#nesting?.stop();
     this.#instrumentation?.stop();
     this.slowQueries.flush(true);
     await delivered;

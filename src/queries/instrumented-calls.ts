@@ -11,7 +11,7 @@ import {
 } from "@opentelemetry/api";
 import { ATTR_ERROR_TYPE, METRICS } from "../metrics/semconv.ts";
 import type { Callers } from "../watch/callers.ts";
-import { override } from "../watch/override.ts";
+import { isSame, override } from "../watch/override.ts";
 import type { PgClient } from "../watch/pg-types.ts";
 import type { ClientQueries } from "./client-queries.ts";
 import { type NextRecord, QuerySpan } from "./query-span.ts";
@@ -47,7 +47,7 @@ export class InstrumentedCalls {
     const client = queries.client as QueryingClient;
     if (typeof client.query !== "function") return () => {};
     let active = true;
-    const query = (original: QueryingClient["query"], args: unknown[]) => {
+    const query = (receiver: QueryingClient, original: QueryingClient["query"], args: unknown[]) => {
       const outer = this.#calling;
       const call: Call = { queries, given: args[0] as GivenQuery };
       this.#calling = call;
@@ -55,7 +55,7 @@ export class InstrumentedCalls {
       if (typeof callback === "function")
         args[args.length - 1] = this.#callers.keep(callback as () => unknown);
       try {
-        return Reflect.apply(original, client, args);
+        return Reflect.apply(original, receiver, args);
       } finally {
         if (this.#calling === call) queries.faulted(new Error(UNSEEN));
         this.#calling = outer;
@@ -63,7 +63,9 @@ export class InstrumentedCalls {
     };
     const unhook = override(client, "query", (original) => {
       return function (this: QueryingClient, ...args: unknown[]): unknown {
-        return active && this === client ? query(original, args) : Reflect.apply(original, this, args);
+        return active && (this === client || isSame(this, client))
+          ? query(this, original, args)
+          : Reflect.apply(original, this, args);
       };
     });
     return () => {

@@ -1,5 +1,5 @@
 import type { Callers } from "../watch/callers.ts";
-import { override } from "../watch/override.ts";
+import { isSame, override } from "../watch/override.ts";
 import type { ClientQueries } from "./client-queries.ts";
 import { type QueryingClient, queryPromises } from "./query-promises.ts";
 import type { GivenQuery } from "./query-text.ts";
@@ -24,30 +24,30 @@ export function hookQueries(queries: ClientQueries, callers: Callers): () => voi
 
   const unhook = override(client, "query", (original) => {
     return function query(this: QueryingClient, ...args: unknown[]): unknown {
-      if (!active || this !== client) return Reflect.apply(original, this, args);
+      if (!active || (this !== client && !isSame(this, client))) return Reflect.apply(original, this, args);
       const given = args[0];
       const running = queries.began(given as GivenQuery);
       try {
         if (isSubmittable(given)) {
           followSubmittable(given, running);
-          return Reflect.apply(original, client, args);
+          return Reflect.apply(original, this, args);
         }
         const callback = callbackOf(given, args[1], args[2]);
         if (callback === undefined) {
           const Before = replacePromise(running);
           try {
-            return Reflect.apply(original, client, args);
+            return Reflect.apply(original, this, args);
           } finally {
             client._Promise = Before;
           }
         }
-        if (typeof callback !== "function") return Reflect.apply(original, client, args);
+        if (typeof callback !== "function") return Reflect.apply(original, this, args);
         const finishing = finishingCallback(callers.keep(callback as QueryCallback), running);
         // As pg-pool asks, spelt out: 88 bytes less, because the array of arguments need not be made.
         const result =
           args.length === 3 && args[2] === callback
-            ? original.call(client, given, args[1], finishing)
-            : queryWithCallback(client, original, args, callback, finishing);
+            ? original.call(this, given, args[1], finishing)
+            : queryWithCallback(this, original, args, callback, finishing);
         restoreCallback(given, callback, finishing);
         return result;
       } catch (error) {

@@ -1,5 +1,6 @@
 import type { ClientQueries } from "../queries/client-queries.ts";
 import type { Hold } from "./hold.ts";
+import { override } from "./override.ts";
 import type { HookableClient, PgClient } from "./pg-types.ts";
 
 /** What a holder does with its connection. */
@@ -22,8 +23,18 @@ export class Connection {
     this.#lastStatus = message?.status;
   };
 
-  /** @param isNew Just opened, and so in no transaction. */
-  constructor(client: PgClient, queries: ClientQueries | undefined, isNew: boolean) {
+  readonly #unhookUse: (() => void) | undefined;
+
+  /**
+   * @param isNew Just opened, and so in no transaction.
+   * @param used Called before each `query` of the client; undefined where that is of no interest
+   */
+  constructor(
+    client: PgClient,
+    queries: ClientQueries | undefined,
+    isNew: boolean,
+    used?: (connection: Connection) => void,
+  ) {
     this.client = client as HookableClient;
     this.#queries = queries;
     this.#lastStatus = isNew ? "I" : undefined;
@@ -31,6 +42,19 @@ export class Connection {
     if (typeof this.client.getTransactionStatus !== "function") {
       this.client.connection?.on?.("readyForQuery", this.#onReady);
     }
+    this.#unhookUse = used && this.#hookUse(used);
+  }
+
+  #hookUse(used: (connection: Connection) => void): (() => void) | undefined {
+    const client = this.client as HookableClient & { query(...args: unknown[]): unknown };
+    if (typeof client.query !== "function") return undefined;
+    return override(client, "query", (original) => {
+      const connection = this;
+      return function query(this: unknown, ...args: unknown[]): unknown {
+        used(connection);
+        return Reflect.apply(original, this, args);
+      };
+    });
   }
 
   handedOut(hold: Hold): void {
@@ -46,6 +70,12 @@ export class Connection {
   /** Lets go of the client. */
   forget(): void {
     this.client.connection?.removeListener?.("readyForQuery", this.#onReady);
+    this.#unhookUse?.();
+  }
+
+  /** It is to be notified by the server (`LISTEN`), and so held for good. */
+  get isListening(): boolean {
+    return (this.client.listenerCount?.("notification") ?? 0) > 0;
   }
 
   get activity(): Activity {

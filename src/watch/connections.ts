@@ -14,20 +14,26 @@ export class Connections {
   readonly #pool: HookablePool;
   readonly #reuse: Recorder;
   readonly #queries: PoolQueries | undefined;
+  readonly #used: ((connection: Connection) => void) | undefined;
   readonly #open = new Map<PgClient, Connection>();
   /** Asked for last: mostly it is asked for again, and a look into the map costs 30 ns. */
   #last: Connection | undefined;
 
-  /** @param isDialing Clients of a pool already at work that are no connections yet. */
+  /**
+   * @param isDialing Clients of a pool already at work that are no connections yet.
+   * @param used Called before each `query` of a connection; undefined where that is of no interest
+   */
   constructor(
     pool: HookablePool,
     reuse: Recorder,
     queries: PoolQueries | undefined,
     isDialing: (client: PgClient) => boolean,
+    used: ((connection: Connection) => void) | undefined,
   ) {
     this.#pool = pool;
     this.#reuse = reuse;
     this.#queries = queries;
+    this.#used = used;
     const idle = new Set(pool._idle?.map(({ client }) => client));
     for (const client of pool._clients ?? []) {
       if (isDialing(client)) continue;
@@ -43,6 +49,12 @@ export class Connections {
   get(client: PgClient): Connection | undefined {
     if (this.#last?.client !== client) this.#last = this.#open.get(client);
     return this.#last;
+  }
+
+  /** Whether the connection of a hold is held to be notified by the server. */
+  isListening(hold: Hold): boolean {
+    for (const connection of this.#open.values()) if (connection.hold === hold) return connection.isListening;
+    return false;
   }
 
   /** Connections in somebody's hands. */
@@ -87,7 +99,8 @@ export class Connections {
   }
 
   #add(client: PgClient, isNew: boolean): Connection {
-    const connection = new Connection(client, this.#queries?.follow(client), isNew);
+    this.#open.get(client)?.forget();
+    const connection = new Connection(client, this.#queries?.follow(client), isNew, this.#used);
     this.#open.set(client, connection);
     this.#last = connection;
     return connection;

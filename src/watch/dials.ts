@@ -18,8 +18,12 @@ export class Dials {
 
   constructor(pool: HookablePool) {
     this.#pool = pool;
+    const idle = new Set<PgClient>(pool._idle?.map(({ client }) => client));
     for (const client of (pool._clients ?? []) as readonly DialingClient[]) {
-      if (client._connecting === true && client._connected !== true) this.#underWay.set(client, undefined);
+      const isConnecting = client._connecting === true && client._connected !== true;
+      // pg-pool adds `release` when it hands a client out: before that its `onConnect` is looking at it.
+      const isNew = pool._idle !== undefined && !idle.has(client) && !("release" in client);
+      if (isConnecting || isNew) this.#underWay.set(client, undefined);
     }
   }
 
@@ -45,6 +49,8 @@ export class Dials {
 
   started(client: PgClient): void {
     this.#underWay.set(client, performance.now());
+    // A client that `onConnect` refused leaves no event, and nobody may ever look.
+    if (this.#underWay.size > this.#pool.totalCount) this.count();
   }
 
   /**

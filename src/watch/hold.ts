@@ -58,6 +58,11 @@ export class Hold {
     return this.requestedAt === undefined ? undefined : (this.since - this.requestedAt) / 1000;
   }
 
+  /** It was handed out, and may have been released since. */
+  get isHandedOut(): boolean {
+    return this.#isHandedOut;
+  }
+
   /** Somebody has it. */
   get isHeld(): boolean {
     return this.#isHandedOut && !this.isReleased;

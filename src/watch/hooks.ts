@@ -1,36 +1,32 @@
-import { errorMonitor } from "node:events";
 import { CallSite } from "./call-site.ts";
 import type { Callers } from "./callers.ts";
 import { type DialObserver, hookDials } from "./dial-hooks.ts";
 import type { Hold } from "./hold.ts";
 import type { Moment } from "./moment.ts";
-import { override } from "./override.ts";
+import { isSame, override } from "./override.ts";
 import type { ConnectCallback, HookablePool, PgClient } from "./pg-types.ts";
-import { settlingCallback, settlingPromises } from "./settling.ts";
+import { observeEvents, type PoolEvents } from "./pool-events.ts";
+import { settlingCallback, settlingPromises, settlingResult } from "./settling.ts";
 
 /** Hears what happens in one pool, in the middle of the application's work: nothing here may throw. */
-export interface PoolObserver extends DialObserver {
+export interface PoolObserver extends DialObserver, PoolEvents {
   /** Whether it is of interest where the application asks for the connection it is about to ask for. */
   notesSite(): boolean;
   /**
-   * Someone asks for a client; called before pg-pool sees the request.
+   * A client is asked for; called before pg-pool sees the request.
    *
    * @param isExplicit The application called `connect`, and is to release; otherwise `pool.query` does
+   * @param isPromised The request has no callback
    * @param site Where it did so, if {@link notesSite}
-   * @returns Undefined: there is nothing to hear of it
+   * @returns Undefined: the request is not followed
    */
-  requested(isExplicit: boolean, site: CallSite | undefined): Hold | undefined;
+  requested(isExplicit: boolean, isPromised: boolean, site: CallSite | undefined): Hold | undefined;
   /** pg-pool has queued a request that has to wait. */
   enqueued(): void;
-  /** What came of a request. Called once. */
+  /** What came of a request. Called again where a method of the application's own tries more than once. */
   settled(hold: Hold, error: unknown, client?: PgClient): void;
-  connected(client: PgClient): void;
-  /** pg-pool is about to take the client back, or to close it. */
-  released(client: PgClient, error: unknown): void;
-  /** An idle client broke and was closed. */
-  lost(client: PgClient): void;
-  /** A closed client has said goodbye. */
-  removed(client: PgClient): void;
+  /** Gives the callback of an explicit request the flow it is to run in. */
+  keepFlow(callback: ConnectCallback, hold: Hold): ConnectCallback;
 }
 
 /**
@@ -51,36 +47,44 @@ export function hookPool(
 ): () => void {
   let active = true;
   let isQuery = false;
-  const replacePromise = settlingPromises(pool, observer);
+  /** A promise of the request under way was made with the pool's constructor, and reports. */
+  let isPromised = false;
+  const replacePromise = settlingPromises<Hold>(pool, {
+    promised: () => {
+      isPromised = true;
+    },
+    settled: (hold, error, client) => observer.settled(hold, error, client),
+  });
 
   const unhookConnect = override(pool, "connect", (original) => {
     return function connect(this: HookablePool, ...args: [callback?: ConnectCallback]): unknown {
       const callback = args[0];
-      const isOurs = active && this === pool && !pool.ending && (!callback || typeof callback === "function");
+      const isOurs =
+        active &&
+        !pool.ending &&
+        (!callback || typeof callback === "function") &&
+        (this === pool || isSame(this, pool));
       if (!isOurs) return Reflect.apply(original, this, args);
 
       const site = !isQuery && observer.notesSite() ? new CallSite() : undefined;
-      const hold = observer.requested(!isQuery, site);
+      const hold = observer.requested(!isQuery, !callback, site);
       if (!hold) return Reflect.apply(original, this, args);
-      const Before = callback ? undefined : replacePromise(hold);
       try {
         const result = callback
-          ? original.call(pool, heardCallback(callers.keep(callback), hold))
-          : Reflect.apply(original, pool, args);
+          ? original.call(this, heardCallback(callers.keep(callback), hold))
+          : promisedResult(this, original, args, hold);
         if (hold.isWaiting) observer.enqueued();
         return result;
       } catch (error) {
         // A constructor of `Client` may throw; pg-pool passes that on as it is.
         observer.settled(hold, error);
         throw error;
-      } finally {
-        if (Before) pool.Promise = Before;
       }
     };
   });
 
   function heardCallback(callback: ConnectCallback, hold: Hold): ConnectCallback {
-    if (hold.isExplicit) return settlingCallback(callback, observer, hold);
+    if (hold.isExplicit) return settlingCallback(observer.keepFlow(callback, hold), observer, hold);
     // Of pg-pool itself, which queries at once: to gather the arguments of any callback would be dearer.
     return function handedOut(this: unknown, error, client, release) {
       observer.settled(hold, error, client);
@@ -92,6 +96,23 @@ export function hookPool(
         moment.pass();
       }
     };
+  }
+
+  function promisedResult(
+    receiver: HookablePool,
+    original: HookablePool["connect"],
+    args: [callback?: ConnectCallback],
+    hold: Hold,
+  ): unknown {
+    const Before = replacePromise(hold);
+    isPromised = false;
+    try {
+      const result = Reflect.apply(original, receiver, args);
+      // A subclass whose `connect` does something else first asks pg-pool later, past this hook.
+      return isPromised ? result : settlingResult(result, observer, hold);
+    } finally {
+      pool.Promise = Before;
+    }
   }
 
   // `query` calls `connect` before it returns: that is how the one is told from the other.
@@ -107,14 +128,8 @@ export function hookPool(
     };
   });
 
-  const unhookClient = hookDials(pool, observer, callers, () => active);
-  const unlisten = listen(pool, {
-    connect: (client) => observer.connected(client),
-    release: (error: unknown, client) => observer.released(client, error),
-    remove: (client) => observer.removed(client),
-    // An `error` listener would keep the application alive where it would have died.
-    [errorMonitor]: (_error: unknown, client) => observer.lost(client),
-  });
+  const unhookClient = hookDials(pool, observer);
+  const unlisten = observeEvents(pool, observer);
 
   return () => {
     active = false;
@@ -122,23 +137,5 @@ export function hookPool(
     unhookQuery();
     unhookConnect();
     unhookClient();
-  };
-}
-
-type Listener = (...args: never[]) => void;
-
-function listen(
-  pool: HookablePool,
-  listeners: {
-    connect(client: PgClient): void;
-    release(error: unknown, client: PgClient): void;
-    remove(client: PgClient): void;
-    [errorMonitor](error: unknown, client: PgClient): void;
-  },
-): () => void {
-  const names = Reflect.ownKeys(listeners) as (keyof typeof listeners)[];
-  for (const name of names) pool.on(name, listeners[name] as Listener);
-  return () => {
-    for (const name of names) pool.removeListener(name, listeners[name] as Listener);
   };
 }

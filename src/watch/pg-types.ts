@@ -35,6 +35,7 @@ export interface HookableClient extends PgClient {
     on?(event: string, listener: (message?: never) => void): unknown;
     removeListener?(event: string, listener: (message?: never) => void): unknown;
   };
+  listenerCount?(event: string): number;
   readonly _queryable?: boolean;
   readonly _ending?: boolean;
   readonly _poolUseCount?: number;
@@ -62,6 +63,7 @@ export interface HookablePool extends PgPool {
   end(): unknown;
   on(event: string | symbol, listener: (...args: never[]) => void): unknown;
   removeListener(event: string | symbol, listener: (...args: never[]) => void): unknown;
+  listeners?(event: string | symbol): readonly unknown[];
   /** Every open or dialing client. Tells dialing clients from used ones, and which are gone. */
   readonly _clients?: readonly PgClient[];
   readonly _idle?: readonly { readonly client: PgClient }[];

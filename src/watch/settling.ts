@@ -4,6 +4,8 @@ import type { ConnectCallback, HookablePool, PgClient } from "./pg-types.ts";
 interface SettlingObserver<About> {
   /** Must not throw. */
   settled(about: About, error: unknown, client?: PgClient): void;
+  /** A promise that will settle was made. Must not throw. */
+  promised?(): void;
 }
 
 /** Tells the outcome before the application's callback hears of it. */
@@ -39,6 +41,7 @@ export function settlingPromises<About>(
 
   function SettlingPromise(executor: Executor): Promise<unknown> {
     const about = asked;
+    observer.promised?.();
     return new Real((resolve, reject) => {
       executor(
         (client) => {
@@ -52,6 +55,8 @@ export function settlingPromises<About>(
       );
     });
   }
+  // `Promise.resolve` and the like, of a `connect` of the application's own.
+  Object.setPrototypeOf(SettlingPromise, Real);
   const Settling = SettlingPromise as unknown as PromiseConstructor;
 
   return function replace(about) {
@@ -61,6 +66,30 @@ export function settlingPromises<About>(
     pool.Promise = Settling;
     return Before;
   };
+}
+
+/**
+ * Reports the outcome of a promise that was made elsewhere, by returning another one: one to which only a report is
+ * chained would no longer count as unhandled when it is rejected and the application does not look.
+ */
+export function settlingResult<About>(
+  result: unknown,
+  observer: SettlingObserver<About>,
+  about: About,
+): unknown {
+  if (!(result instanceof Promise)) return result;
+  return new Promise((resolve, reject) => {
+    result.then(
+      (client) => {
+        observer.settled(about, undefined, client as PgClient);
+        resolve(client);
+      },
+      (error: unknown) => {
+        observer.settled(about, reasonOf(error));
+        reject(error);
+      },
+    );
+  });
 }
 
 export type Executor = (resolve: (value: unknown) => void, reject: (reason: unknown) => void) => void;

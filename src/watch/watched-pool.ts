@@ -9,13 +9,14 @@ import { codeTimeout } from "./coded-timeout.ts";
 import type { Connection } from "./connection.ts";
 import { Connections } from "./connections.ts";
 import { DIAL_TIMEOUT, timeoutType } from "./dial-failure.ts";
+import { clientClassOf } from "./dial-hooks.ts";
 import { Dials } from "./dials.ts";
 import { Hold } from "./hold.ts";
 import { hookPool, type PoolObserver } from "./hooks.ts";
 import { Moment } from "./moment.ts";
 import { MovingMean } from "./moving-mean.ts";
 import { Peak } from "./peak.ts";
-import type { HookablePool, PgClient, PgPool } from "./pg-types.ts";
+import type { ConnectCallback, HookablePool, PgClient, PgPool } from "./pg-types.ts";
 import { countWaiting, type LoadGuard, limitOf, type PoolState, stateOf } from "./pool-state.ts";
 import type { PoolWatch } from "./pool-watch.ts";
 import { countFree, countInQueue, type RecycleCounts, recycleCountsSoFar } from "./recycled-pools.ts";
@@ -68,6 +69,8 @@ export class WatchedPool implements PoolObserver {
   readonly #peakUsed = new Peak();
   readonly #peakWaiting = new Peak();
   readonly #moment: Moment;
+  /** Stands for the pool in flows of the application, which may outlive it. */
+  readonly #flowKey = {};
   readonly #unhook: () => void;
   #isDetached = false;
   #lastHandedOutAt = Number.NEGATIVE_INFINITY;
@@ -84,7 +87,7 @@ export class WatchedPool implements PoolObserver {
     this.attributes = attributes;
     this.handle = Object.freeze({ name, unwatch: () => this.detach() });
     this.recorders = tools.recorders;
-    this.target = { Client: pool.Client, options: pool.options };
+    this.target = { Client: clientClassOf(pool), options: pool.options };
     this.#poolSize = poolSize;
     this.#tools = tools;
     this.#sites = tools.notesSites ? new SiteBudget(tools.notesSites === "all") : undefined;
@@ -92,8 +95,13 @@ export class WatchedPool implements PoolObserver {
     this.#waiters = new Waiters(countInQueue(pool));
     this.#moment = new Moment();
     this.queries = tools.queries && this.#watchQueries(tools.queries);
-    this.#connections = new Connections(pool, tools.recorders.reuse, this.queries, (client) =>
-      this.#dials.has(client),
+    const { nesting } = tools;
+    this.#connections = new Connections(
+      pool,
+      tools.recorders.reuse,
+      this.queries,
+      (client) => this.#dials.has(client),
+      nesting && (({ hold }) => hold?.isExplicit && nesting.uses(this.#flowKey, hold)),
     );
     this.#unhook = hookPool(pool, this, tools.callers, this.#moment);
     noteWatch(pool, this);
@@ -216,16 +224,16 @@ export class WatchedPool implements PoolObserver {
     return this.#sites?.take() === true;
   }
 
-  requested(isExplicit: boolean, site: CallSite | undefined): Hold | undefined {
+  requested(isExplicit: boolean, isPromised: boolean, site: CallSite | undefined): Hold | undefined {
     try {
       const { nesting, reports } = this.#tools;
       const at = now();
       if (isExplicit) this.#sites?.refill(at);
       this.requests++;
-      const outer = nesting?.holdOf(this.#pool);
+      const outer = this.#outerHold();
       if (outer) reports.nestedCheckout(this, outer, site);
       const hold = new Hold(at, isExplicit, site, this.#started(), outer);
-      if (isExplicit) nesting?.enter(this.#pool, hold);
+      if (isExplicit && isPromised) nesting?.asks(this.#flowKey, hold);
       const { recycling } = this;
       if ((recycling.gate?.isClosed || countFree(this.#pool) <= 0) && !recycling.isRefusing()) {
         this.#waiters.enter(hold, at);
@@ -238,6 +246,22 @@ export class WatchedPool implements PoolObserver {
     }
   }
 
+  /** What the present flow holds of this pool; not where that is held for good, to be notified by the server. */
+  #outerHold(): Hold | undefined {
+    const outer = this.#tools.nesting?.holdOf(this.#flowKey);
+    return outer && !this.#connections.isListening(outer) ? outer : undefined;
+  }
+
+  keepFlow(callback: ConnectCallback, hold: Hold): ConnectCallback {
+    const { nesting } = this.#tools;
+    return nesting ? nesting.keep(callback, this.#flowKey, hold) : callback;
+  }
+
+  outside<T>(act: () => T): T {
+    const { nesting, callers } = this.#tools;
+    return nesting ? callers.outside(() => nesting.outside(act)) : callers.outside(act);
+  }
+
   enqueued(): void {
     try {
       this.#peakWaiting.raise(countWaiting(this.#pool));
@@ -247,7 +271,8 @@ export class WatchedPool implements PoolObserver {
   }
 
   settled(hold: Hold, error: unknown, client?: PgClient): void {
-    if (this.#isDetached) return;
+    // Once it is handed out, whatever the application makes of it.
+    if (this.#isDetached || hold.isHandedOut) return;
     try {
       if (hold.isWaiting) this.#waiters.leave(hold);
       if (error || client === undefined) this.#failed(error);
@@ -327,6 +352,7 @@ export class WatchedPool implements PoolObserver {
     const at = now();
     const waitSeconds = (at - hold.since) / MILLIS;
     hold.handedOut(at);
+    if (hold.isExplicit) this.#tools.nesting?.handedOut(hold);
     const connection = this.#connections.get(client) ?? this.#connections.opened(client);
     connection.handedOut(hold);
     this.checkouts++;
