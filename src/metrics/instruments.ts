@@ -35,7 +35,7 @@ export class PoolInstruments {
   #observe(result: BatchObservableResult): void {
     // Under cumulative temporality the SDK exports the last value for ever: of a pool that is over it is the truth.
     for (const look of this.#looks.take()) {
-      this.states.set(look.pool, look.state);
+      if (look.pool) this.states.set(look.pool, look.state);
       for (const metric of OBSERVABLES) {
         const instrument = this.#instruments[metric];
         look.eachNumber(metric, (value, attributes) => result.observe(instrument, value, attributes));

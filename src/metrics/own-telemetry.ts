@@ -76,7 +76,7 @@ export class OwnTelemetry implements Telemetry {
 
   async look<T>(tell: (pool: WatchedPool, metrics: PoolMetrics) => T): Promise<T[]> {
     const told: T[] = [];
-    for (const look of this.#looks.take()) if (!look.isOver) told.push(tell(look.pool, look));
+    for (const look of this.#looks.take()) if (look.pool) told.push(tell(look.pool, look));
     return told;
   }
 

@@ -1,4 +1,5 @@
 import type { Attributes, HrTime } from "@opentelemetry/api";
+import type { PoolCounts } from "../watch/pool-counts.ts";
 import { NO_STATE, type PoolState } from "../watch/pool-state.ts";
 import type { PoolRegistry } from "../watch/registry.ts";
 import type { WatchedPool } from "../watch/watched-pool.ts";
@@ -23,6 +24,7 @@ export const OBSERVABLES: readonly ObservableName[] = METRIC_NAMES.filter(
 
 /** One pool for one reader of metrics. */
 interface Tracked {
+  readonly pool: WeakRef<WatchedPool>;
   readonly since: HrTime;
   readonly attributes: SeriesAttributes;
   /** When it was seen that the pool is over. */
@@ -34,18 +36,20 @@ interface Tracked {
  * goes on.
  */
 export class PoolLook implements PoolMetrics {
-  readonly pool: WatchedPool;
-  readonly isOver: boolean;
+  /** Undefined: the pool is over. */
+  readonly pool: WatchedPool | undefined;
+  readonly counts: PoolCounts;
   readonly state: PoolState;
   /** When the first of its numbers could have been told. */
   readonly since: HrTime;
   readonly #attributes: SeriesAttributes;
 
-  constructor(pool: WatchedPool, isOver: boolean, { since, attributes }: Tracked) {
+  constructor(pool: WatchedPool | undefined, counts: PoolCounts, { since, attributes }: Tracked) {
     this.pool = pool;
-    this.isOver = isOver;
+    this.counts = counts;
     // What a pool that is over does is nothing; what it has counted stays.
-    this.state = isOver ? NO_STATE : pool.state();
+    this.state = pool?.state() ?? NO_STATE;
+    pool?.refresh();
     this.since = since;
     this.#attributes = attributes;
   }
@@ -61,7 +65,7 @@ export class PoolLook implements PoolMetrics {
     metric: HistogramName,
     say: (histogram: BucketHistogram, attributes: Attributes) => void,
   ): void {
-    for (const series of (this.pool.recorders as PoolHistograms).series) {
+    for (const series of (this.counts.recorders as PoolHistograms).series) {
       if (series.metric === metric) say(series.histogram, series.attributes);
     }
   }
@@ -89,7 +93,7 @@ export class PoolLook implements PoolMetrics {
   }
 
   #told(metric: ObservableName): Told {
-    return NUMBERS[metric](this.state, this.pool);
+    return NUMBERS[metric](this.state, this.counts);
   }
 }
 
@@ -98,23 +102,34 @@ export class PoolLook implements PoolMetrics {
  * fails at first, does not miss them.
  */
 const LAST_WORD_MILLIS = 5 * 60_000;
+/** Of no more pools that were collected as garbage than this, the youngest: 5 KB each. */
+const MAX_GONE = 200;
 
 /**
  * The pools one reader of metrics still owes something: those under watch, and those that are over but not for long. So
- * nothing counted before the end is lost, and nothing is told for ever after it.
+ * nothing counted before the end is lost, and nothing is told for ever after it. Pools are not kept by it, only what they
+ * have counted.
  */
 export class PoolLooks {
   readonly #registry: PoolRegistry;
-  readonly #pools = new Map<WatchedPool, Tracked>();
+  readonly #pools = new Map<PoolCounts, Tracked>();
+  /** Of pools that were collected, in that order: where they come and go faster than readers read, the oldest leave. */
+  readonly #gone = new Set<PoolCounts>();
 
   constructor(registry: PoolRegistry) {
     this.#registry = registry;
     const track = (pool: WatchedPool) => {
       const attributes = new SeriesAttributes(pool.attributes);
-      this.#pools.set(pool, { since: hrTime(), attributes, overSince: undefined });
+      this.#pools.set(pool.counts, {
+        pool: new WeakRef(pool),
+        since: hrTime(),
+        attributes,
+        overSince: undefined,
+      });
     };
     for (const pool of registry.all()) track(pool);
     registry.onAdd(track);
+    registry.onGone((counts) => this.#isGone(counts));
   }
 
   /** Each pool once, in the order they were watched, those that are over as such. */
@@ -122,23 +137,38 @@ export class PoolLooks {
     this.#registry.sweep();
     const at = performance.now();
     let names: ReadonlySet<string> | undefined;
-    for (const [pool, tracked] of this.#pools) {
-      const { name, isOver } = pool;
+    for (const [counts, tracked] of this.#pools) {
+      const pool = tracked.pool.deref();
+      const isOver = !pool || pool.isOver;
       if (isOver) {
         names ??= this.#namesUnderWatch();
         tracked.overSince ??= at;
         // A successor of the same name speaks for both: one series can have only one value.
-        if (names.has(name) || at - tracked.overSince > LAST_WORD_MILLIS) {
-          this.#pools.delete(pool);
+        if (names.has(counts.name) || at - tracked.overSince > LAST_WORD_MILLIS) {
+          this.#forget(counts);
           continue;
         }
       }
-      yield new PoolLook(pool, isOver, tracked);
+      yield new PoolLook(isOver ? undefined : pool, counts, tracked);
     }
   }
 
+  #isGone(counts: PoolCounts): void {
+    const tracked = this.#pools.get(counts);
+    if (!tracked) return;
+    tracked.overSince ??= performance.now();
+    this.#gone.add(counts);
+    const [oldest] = this.#gone;
+    if (oldest && this.#gone.size > MAX_GONE) this.#forget(oldest);
+  }
+
+  #forget(counts: PoolCounts): void {
+    this.#gone.delete(counts);
+    this.#pools.delete(counts);
+  }
+
   #namesUnderWatch(): Set<string> {
-    return new Set([...this.#pools.keys()].filter(({ isOver }) => !isOver).map(({ name }) => name));
+    return new Set(this.#registry.all().map(({ name }) => name));
   }
 }
 

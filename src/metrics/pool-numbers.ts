@@ -1,13 +1,13 @@
 import { DIAL_TIMEOUT, WAIT_TIMEOUT } from "../watch/dial-failure.ts";
+import type { PoolCounts } from "../watch/pool-counts.ts";
 import type { PoolState } from "../watch/pool-state.ts";
-import type { WatchedPool } from "../watch/watched-pool.ts";
 import { type ObservableName, STATE_IDLE, STATE_USED } from "./semconv.ts";
 
 /** A number; or one for each value of the metric's own attribute; or nothing, where that is not measured. */
 export type Told = number | Iterable<readonly [label: string, value: number]> | undefined;
 
 /** What each metric tells of a pool but its histograms: what it is doing, and what it has counted. */
-export const NUMBERS: Readonly<Record<ObservableName, (state: PoolState, pool: WatchedPool) => Told>> = {
+export const NUMBERS: Readonly<Record<ObservableName, (state: PoolState, counts: PoolCounts) => Told>> = {
   count: ({ idle, used }) => [
     [STATE_IDLE, idle],
     [STATE_USED, used],
@@ -36,7 +36,7 @@ export const NUMBERS: Readonly<Record<ObservableName, (state: PoolState, pool: W
     [DIAL_TIMEOUT, dialTimeouts],
   ],
   connects: (_, { connects }) => connects,
-  connectFailures: (_, { connectFailures }) => connectFailures,
+  connectFailures: (_, { connectFailures }) => connectFailures.counts,
   closes: (_, { closes }) => closes,
   leaks: (_, { leaks }) => leaks,
   releasedInTransaction: (_, { releasedInTransaction }) => releasedInTransaction,
@@ -44,7 +44,7 @@ export const NUMBERS: Readonly<Record<ObservableName, (state: PoolState, pool: W
   pings: (_, { recycling }) => recycling.pings,
   pingFailures: (_, { recycling }) => recycling.pingFailures,
   rejected: (_, { recycling }) => recycling.rejected,
-  queryErrors: (_, { queries }) => queries?.errors,
+  queryErrors: (_, { queries }) => queries?.errors.counts,
   slowQueries: (_, { queries }) => queries?.slow,
 };
 

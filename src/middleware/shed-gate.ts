@@ -57,7 +57,7 @@ export class ShedGate implements LoadGuard {
   /** A request was refused because of this pool. */
   shed(): void {
     const at = performance.now();
-    this.pool.shed++;
+    this.pool.counts.shed++;
     this.#episode ??= this.#begin(at);
     this.#episode.shed++;
     this.#episode.lastShedAt = at;

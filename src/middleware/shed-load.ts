@@ -21,12 +21,14 @@ export interface ShedSettings extends ShedLimits {
  * It writes with `node:http`'s own methods, so that nothing depends on the Express version.
  */
 export function shedLoad(registry: PoolRegistry, settings: ShedSettings, logger: Logger): HttpHandler {
-  const gates: ShedGate[] = [];
+  // Kept by their pools: those that are over leave when others come.
+  const gates: WeakRef<ShedGate>[] = [];
   const guard = (pool: WatchedPool): void => {
     if (settings.pools && !settings.pools.includes(pool.name)) return;
-    // Pools that have ended have nobody waiting: they leave when others come.
-    for (let at = gates.length - 1; at >= 0; at--) if (gates[at]?.pool.isOver) gates.splice(at, 1);
-    gates.push(new ShedGate(pool, settings, logger));
+    for (let at = gates.length - 1; at >= 0; at--) {
+      if (gates[at]?.deref()?.pool.isOver !== false) gates.splice(at, 1);
+    }
+    gates.push(new WeakRef(new ShedGate(pool, settings, logger)));
   };
   for (const pool of registry.all()) guard(pool);
   registry.onAdd(guard);
@@ -43,11 +45,11 @@ export function shedLoad(registry: PoolRegistry, settings: ShedSettings, logger:
 }
 
 /** Every gate is asked, so that each follows its own pool; the first that is closed counts the request. */
-function closedGate(gates: readonly ShedGate[]): ShedGate | undefined {
+function closedGate(gates: readonly WeakRef<ShedGate>[]): ShedGate | undefined {
   let closed: ShedGate | undefined;
   try {
     for (let at = 0; at < gates.length; at++) {
-      const gate = gates[at];
+      const gate = gates[at]?.deref();
       if (gate?.isClosed()) closed ??= gate;
     }
   } catch {

@@ -63,7 +63,7 @@ export class InstrumentedCalls {
     };
     const unhook = override(client, "query", (original) => {
       return function (this: QueryingClient, ...args: unknown[]): unknown {
-        return active && (this === client || isSame(this, client))
+        return active && !queries.pool.isOver && (this === client || isSame(this, client))
           ? query(this, original, args)
           : Reflect.apply(original, this, args);
       };

@@ -1,10 +1,10 @@
-import { ErrorCounts } from "../error-type.ts";
 import type { CallerTask } from "../watch/callers.ts";
 import type { Moment } from "../watch/moment.ts";
 import type { PgClient } from "../watch/pg-types.ts";
 import { ClientQueries } from "./client-queries.ts";
 import { operationName } from "./operation-name.ts";
-import { KNOWN_QUERY_FAILURES, queryFailure } from "./query-failure.ts";
+import type { QueryCounts } from "./query-counts.ts";
+import { queryFailure } from "./query-failure.ts";
 import type { QueryNames } from "./query-names.ts";
 import { type MakeRecorder, type QueryLabels, QuerySeriesSet } from "./query-series.ts";
 import { type GivenQuery, textOf } from "./query-text.ts";
@@ -38,25 +38,35 @@ export interface QueryReports {
 
 /** The queries of one pool, in plain numbers. */
 export class PoolQueries {
-  /** How many took longer than `slowQueryMillis`. */
-  slow = 0;
   readonly moment: Moment;
-  readonly #errors = new ErrorCounts(KNOWN_QUERY_FAILURES);
+  readonly #counts: QueryCounts;
   readonly #series: QuerySeriesSet;
   readonly #tools: QueryTools;
   readonly #reports: QueryReports;
-  readonly #followed = new Map<PgClient, { readonly queries: ClientQueries; readonly unhook: () => void }>();
+  /** Weakly: a client that is refused by the pool's `onConnect` leaves without an event. */
+  readonly #followed = new WeakMap<
+    PgClient,
+    { readonly queries: ClientQueries; readonly unhook: () => void }
+  >();
+  #isOver = false;
 
-  constructor(tools: QueryTools, reports: QueryReports, makeRecorder: MakeRecorder, moment: Moment) {
+  constructor(
+    counts: QueryCounts,
+    tools: QueryTools,
+    reports: QueryReports,
+    makeRecorder: MakeRecorder,
+    moment: Moment,
+  ) {
     this.moment = moment;
+    this.#counts = counts;
     this.#tools = tools;
     this.#reports = reports;
     this.#series = new QuerySeriesSet(makeRecorder);
   }
 
-  /** Failed queries by `error.type`. */
-  get errors(): ReadonlyMap<string, number> {
-    return this.#errors.counts;
+  /** No query is followed any more, of whatever client. */
+  get isOver(): boolean {
+    return this.#isOver;
   }
 
   /** Follows the queries of a client from now on. Once is enough. */
@@ -73,8 +83,10 @@ export class PoolQueries {
     this.#followed.delete(client);
   }
 
-  forgetAll(): void {
-    for (const client of this.#followed.keys()) this.forget(client);
+  /** @param clients Those that are known */
+  end(clients: Iterable<PgClient>): void {
+    this.#isOver = true;
+    for (const client of clients) this.forget(client);
   }
 
   /** Never throws. */
@@ -99,7 +111,7 @@ export class PoolQueries {
     try {
       const operation = operationName(text);
       const failure = error == null ? undefined : queryFailure(error);
-      const errorType = failure && this.#errors.count(failure.type);
+      const errorType = failure && this.#counts.errors.count(failure.type);
       const statusCode = failure?.statusCode;
       const isPlain = summary === undefined && failure === undefined;
       const series = isPlain
@@ -107,7 +119,7 @@ export class PoolQueries {
         : this.#series.get({ operation, summary, errorType, statusCode });
       series.record(seconds, failure ? undefined : rows);
       if (seconds >= this.#tools.slowSeconds) {
-        this.slow++;
+        this.#counts.slow++;
         const labels = { operation, summary, errorType, statusCode };
         this.#reports.slow(client, { text, seconds, rows, labels });
       }

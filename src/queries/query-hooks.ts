@@ -24,7 +24,8 @@ export function hookQueries(queries: ClientQueries, callers: Callers): () => voi
 
   const unhook = override(client, "query", (original) => {
     return function query(this: QueryingClient, ...args: unknown[]): unknown {
-      if (!active || (this !== client && !isSame(this, client))) return Reflect.apply(original, this, args);
+      if (!active || queries.pool.isOver || (this !== client && !isSame(this, client)))
+        return Reflect.apply(original, this, args);
       const given = args[0];
       const running = queries.began(given as GivenQuery);
       try {

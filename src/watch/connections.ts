@@ -1,6 +1,6 @@
 import type { Recorder } from "../metrics/histogram.ts";
 import type { PoolQueries } from "../queries/pool-queries.ts";
-import { type CloseReason, closeReasonAtRelease, decidedReason, noCloses } from "./close-reason.ts";
+import { type CloseReason, closeReasonAtRelease, decidedReason } from "./close-reason.ts";
 import { Connection } from "./connection.ts";
 import { Hold } from "./hold.ts";
 import type { HookablePool, PgClient } from "./pg-types.ts";
@@ -10,7 +10,7 @@ import type { HookablePool, PgClient } from "./pg-types.ts";
  * was ever here is open, or counted under one reason: nothing is missing and nothing is counted twice.
  */
 export class Connections {
-  readonly closes: Map<CloseReason, number> = noCloses();
+  readonly #closes: Map<CloseReason, number>;
   readonly #pool: HookablePool;
   readonly #reuse: Recorder;
   readonly #queries: PoolQueries | undefined;
@@ -25,12 +25,14 @@ export class Connections {
    */
   constructor(
     pool: HookablePool,
+    closes: Map<CloseReason, number>,
     reuse: Recorder,
     queries: PoolQueries | undefined,
     isDialing: (client: PgClient) => boolean,
     used: ((connection: Connection) => void) | undefined,
   ) {
     this.#pool = pool;
+    this.#closes = closes;
     this.#reuse = reuse;
     this.#queries = queries;
     this.#used = used;
@@ -92,6 +94,10 @@ export class Connections {
     for (const client of this.#open.keys()) if (!clients.includes(client)) this.removed(client);
   }
 
+  get clients(): Iterable<PgClient> {
+    return this.#open.keys();
+  }
+
   forgetAll(): void {
     for (const connection of this.#open.values()) connection.forget();
     this.#open.clear();
@@ -111,7 +117,7 @@ export class Connections {
     this.#open.delete(connection.client);
     this.#last = undefined;
     connection.forget();
-    this.closes.set(reason, (this.closes.get(reason) ?? 0) + 1);
+    this.#closes.set(reason, (this.#closes.get(reason) ?? 0) + 1);
     this.#reuse.record(connection.checkouts);
   }
 }

@@ -1,12 +1,12 @@
-import { ErrorCounts } from "../error-type.ts";
-import { DIAL_TIMEOUT, dialErrorType, KNOWN_DIAL_FAILURES, timeoutType } from "./dial-failure.ts";
+import type { ErrorCounts } from "../error-type.ts";
+import { DIAL_TIMEOUT, dialErrorType, timeoutType } from "./dial-failure.ts";
 import type { DialingClient, HookablePool, PgClient } from "./pg-types.ts";
 
 const FAILURE_MATTERS_MILLIS = 30_000;
 
 /** The connections one pool is opening, and what came of those that failed. */
 export class Dials {
-  readonly #failures = new ErrorCounts(KNOWN_DIAL_FAILURES);
+  readonly #failures: ErrorCounts;
   readonly #pool: HookablePool;
   /** Since when; undefined for dials older than the watch. */
   readonly #underWay = new Map<PgClient, number | undefined>();
@@ -16,8 +16,9 @@ export class Dials {
   /** Errors counted already, so that the caller who is given one does not count it again. */
   readonly #counted = new WeakSet<object>();
 
-  constructor(pool: HookablePool) {
+  constructor(pool: HookablePool, failures: ErrorCounts) {
     this.#pool = pool;
+    this.#failures = failures;
     const idle = new Set<PgClient>(pool._idle?.map(({ client }) => client));
     for (const client of (pool._clients ?? []) as readonly DialingClient[]) {
       const isConnecting = client._connecting === true && client._connected !== true;
@@ -25,11 +26,6 @@ export class Dials {
       const isNew = pool._idle !== undefined && !idle.has(client) && !("release" in client);
       if (isConnecting || isNew) this.#underWay.set(client, undefined);
     }
-  }
-
-  /** By `error.type`. */
-  get failures(): ReadonlyMap<string, number> {
-    return this.#failures.counts;
   }
 
   /** How many there are. Dials that pg-pool has given up by itself leave no event: the pool's own list decides. */

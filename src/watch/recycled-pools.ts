@@ -10,11 +10,16 @@ export interface Gate {
   waitingSince(limit: number): readonly number[];
 }
 
+/** What recycling has done to one pool. Refers to nothing, and may outlive the pool. */
+export interface RecycleNumbers {
+  pings: number;
+  pingFailures: number;
+  rejected: number;
+}
+
 /** What recycling has done to one pool, in plain numbers, and what it is about to do. They outlive it. */
 export class RecycleCounts {
-  pings = 0;
-  pingFailures = 0;
-  rejected = 0;
+  readonly numbers: RecycleNumbers = { pings: 0, pingFailures: 0, rejected: 0 };
   /** Requests that would have to wait are refused now. */
   isRefusing: () => boolean = () => false;
   /** Undefined while the pool is not recycled. */
@@ -27,6 +32,30 @@ export class RecycleCounts {
         readonly transactionAtRelease: "rollback" | "destroy" | "ignore";
       }
     | undefined;
+
+  get pings(): number {
+    return this.numbers.pings;
+  }
+
+  set pings(count: number) {
+    this.numbers.pings = count;
+  }
+
+  get pingFailures(): number {
+    return this.numbers.pingFailures;
+  }
+
+  set pingFailures(count: number) {
+    this.numbers.pingFailures = count;
+  }
+
+  get rejected(): number {
+    return this.numbers.rejected;
+  }
+
+  set rejected(count: number) {
+    this.numbers.rejected = count;
+  }
 }
 
 const COUNTS: unique symbol = sharedKey("recycling/1") as never;
@@ -36,7 +65,7 @@ export function recycleCounts(pool: object): RecycleCounts {
   return sharedState(pool, COUNTS, () => new RecycleCounts());
 }
 
-const NEVER_RECYCLED: RecycleCounts = Object.freeze(new RecycleCounts());
+export const NEVER_RECYCLED: Readonly<RecycleCounts> = Object.freeze(new RecycleCounts());
 
 /** The same, to be read only: a pool that was never recycled is left without. */
 export function recycleCountsSoFar(pool: object): Readonly<RecycleCounts> {

@@ -1,42 +1,76 @@
+import type { PoolCounts } from "./pool-counts.ts";
+import { watchesOf } from "./watch-of.ts";
 import type { WatchedPool } from "./watched-pool.ts";
 
-/** Hears of pools coming under watch. */
+/** Called with each pool that comes under watch. */
 export type PoolListener = (pool: WatchedPool) => void;
 
-/** The pools under watch, by name. Pools that have ended drop out when somebody looks. */
+/** Called with what a pool has counted that was collected as garbage. */
+export type GoneListener = (counts: PoolCounts) => void;
+
+/**
+ * The pools under watch, by name. A pool owns its watch, and the registry does not keep it: one that the application has
+ * dropped, with `end()` or without, is collected as if it were not watched. Pools that have ended drop out when the
+ * registry is read.
+ */
 export class PoolRegistry {
-  readonly #pools = new Map<string, WatchedPool>();
+  readonly #pools = new Map<string, WeakRef<WatchedPool>>();
   readonly #listeners: PoolListener[] = [];
+  readonly #goneListeners: GoneListener[] = [];
+  readonly #collected = new FinalizationRegistry<PoolCounts>((counts) => this.#gone(counts));
 
   onAdd(listener: PoolListener): void {
     this.#listeners.push(listener);
   }
 
+  onGone(listener: GoneListener): void {
+    this.#goneListeners.push(listener);
+  }
+
   add(pool: WatchedPool): void {
-    this.#pools.set(pool.name, pool);
+    this.#pools.set(pool.name, new WeakRef(pool));
+    this.#collected.register(pool, pool.counts);
     for (const listener of this.#listeners) listener(pool);
   }
 
   get(name: string): WatchedPool | undefined {
-    this.sweep();
-    return this.#pools.get(name);
+    const pool = this.#pools.get(name)?.deref();
+    if (pool && !pool.isOver) return pool;
+    this.#drop(name, pool);
+    return undefined;
   }
 
+  /** Also by a Proxy of the pool. */
   find(pool: object): WatchedPool | undefined {
-    return this.all().find((watched) => watched.pool === pool);
+    return watchesOf(pool).find((watched) => this.get(watched.name) === watched);
   }
 
   all(): WatchedPool[] {
-    this.sweep();
-    return [...this.#pools.values()];
+    const all: WatchedPool[] = [];
+    for (const [name, ref] of this.#pools) {
+      const pool = ref.deref();
+      if (pool && !pool.isOver) all.push(pool);
+      else this.#drop(name, pool);
+    }
+    return all;
   }
 
   /** Lets go of the pools that have ended. */
   sweep(): void {
-    for (const [name, pool] of this.#pools) {
-      if (!pool.isOver) continue;
-      pool.detach();
-      this.#pools.delete(name);
+    for (const [name, ref] of this.#pools) {
+      const pool = ref.deref();
+      if (!pool || pool.isOver) this.#drop(name, pool);
     }
+  }
+
+  #drop(name: string, pool: WatchedPool | undefined): void {
+    pool?.detach();
+    this.#pools.delete(name);
+  }
+
+  #gone(counts: PoolCounts): void {
+    // By now the name may be another pool's.
+    if (!this.#pools.get(counts.name)?.deref()) this.#pools.delete(counts.name);
+    for (const listener of this.#goneListeners) listener(counts);
   }
 }

@@ -1,10 +1,10 @@
 import type { Attributes } from "@opentelemetry/api";
 import { PoolscopeError } from "../errors.ts";
 import { PoolQueries, type QueryReports, type QueryTools } from "../queries/pool-queries.ts";
+import type { QueryCounts } from "../queries/query-counts.ts";
 import type { ConnectionTarget } from "../server/own-connection.ts";
 import type { CallSite } from "./call-site.ts";
 import type { CallerTask } from "./callers.ts";
-import type { CloseReason } from "./close-reason.ts";
 import { codeTimeout } from "./coded-timeout.ts";
 import type { Connection } from "./connection.ts";
 import { Connections } from "./connections.ts";
@@ -17,13 +17,14 @@ import { Moment } from "./moment.ts";
 import { MovingMean } from "./moving-mean.ts";
 import { Peak } from "./peak.ts";
 import type { ConnectCallback, HookablePool, PgClient, PgPool } from "./pg-types.ts";
+import { PoolCounts } from "./pool-counts.ts";
 import { countWaiting, type LoadGuard, limitOf, type PoolState, stateOf } from "./pool-state.ts";
 import type { PoolWatch } from "./pool-watch.ts";
 import { countFree, countInQueue, type RecycleCounts, recycleCountsSoFar } from "./recycled-pools.ts";
 import { SiteBudget } from "./site-budget.ts";
 import { Waiters } from "./waiters.ts";
-import { noteWatch } from "./watch-of.ts";
-import type { PoolRecorders, WatchTools } from "./watch-tools.ts";
+import { forgetWatch, noteWatch } from "./watch-of.ts";
+import type { WatchTools } from "./watch-tools.ts";
 
 const now = performance.now.bind(performance);
 const MILLIS = 1000;
@@ -33,27 +34,14 @@ const MILLIS = 1000;
  * looks; only what leaves no trace in the pool (handing out, timeouts, dials) is counted as it happens.
  */
 export class WatchedPool implements PoolObserver {
-  readonly name: string;
-  readonly attributes: Attributes;
-  /** What the application holds. */
+  readonly counts: PoolCounts;
+  /** What the application holds. Does not keep the pool. */
   readonly handle: PoolWatch;
-  readonly recorders: PoolRecorders;
   /** Undefined: they are not measured. */
   readonly queries: PoolQueries | undefined;
   /** How to reach the pool's server beside the pool: its class of clients as it was before the hooks. */
   readonly target: ConnectionTarget;
 
-  /** Everyone who asked: those given a connection, those who gave up or failed, and those still queued. */
-  requests = 0;
-  checkouts = 0;
-  waits = 0;
-  connects = 0;
-  waitTimeouts = 0;
-  dialTimeouts = 0;
-  leaks = 0;
-  releasedInTransaction = 0;
-  /** HTTP requests answered without reaching this pool, because too many wait for it. */
-  shed = 0;
   /** Those who shed them. */
   readonly guards: Set<LoadGuard> = new Set();
 
@@ -83,21 +71,21 @@ export class WatchedPool implements PoolObserver {
     tools: WatchTools,
   ) {
     this.#pool = pool;
-    this.name = name;
-    this.attributes = attributes;
-    this.handle = Object.freeze({ name, unwatch: () => this.detach() });
-    this.recorders = tools.recorders;
+    this.counts = new PoolCounts(name, attributes, tools.recorders, tools.queries !== undefined);
+    this.handle = handleOf(name, new WeakRef(this));
     this.target = { Client: clientClassOf(pool), options: pool.options };
     this.#poolSize = poolSize;
     this.#tools = tools;
     this.#sites = tools.notesSites ? new SiteBudget(tools.notesSites === "all") : undefined;
-    this.#dials = new Dials(pool);
+    this.#dials = new Dials(pool, this.counts.connectFailures);
     this.#waiters = new Waiters(countInQueue(pool));
     this.#moment = new Moment();
-    this.queries = tools.queries && this.#watchQueries(tools.queries);
+    const { queries } = this.counts;
+    this.queries = tools.queries && queries && this.#watchQueries(queries, tools.queries);
     const { nesting } = tools;
     this.#connections = new Connections(
       pool,
+      this.counts.closes,
       tools.recorders.reuse,
       this.queries,
       (client) => this.#dials.has(client),
@@ -107,14 +95,15 @@ export class WatchedPool implements PoolObserver {
     noteWatch(pool, this);
   }
 
-  #watchQueries(tools: QueryTools): PoolQueries {
+  #watchQueries(counts: QueryCounts, tools: QueryTools): PoolQueries {
     const holdOf = (client: PgClient) => this.#connections.get(client)?.hold;
     const reports: QueryReports = {
       slow: (client, query) => this.#tools.reports.slowQuery(this, query, client && holdOf(client)),
       started: () => this.#started(),
       faulted: (fault) => this.faulted(fault),
     };
-    const queries = new PoolQueries(tools, reports, this.recorders.make.bind(this.recorders), this.#moment);
+    const { recorders } = this.counts;
+    const queries = new PoolQueries(counts, tools, reports, recorders.make.bind(recorders), this.#moment);
     for (const client of this.#pool._clients ?? []) queries.follow(client);
     return queries;
   }
@@ -124,15 +113,30 @@ export class WatchedPool implements PoolObserver {
     return this.#isDetached || this.#pool.ended;
   }
 
+  get name(): string {
+    return this.counts.name;
+  }
+
+  get attributes(): Attributes {
+    return this.counts.attributes;
+  }
+
+  /** Brings the counts up to date with what happens in the pool without an event. */
+  refresh(): void {
+    this.#connections.sweep();
+    this.counts.recycling = this.recycling.numbers;
+  }
+
   /** Stops watching and leaves the pool as it was found. The counts stay readable. */
   detach(): void {
     if (this.#isDetached) return;
-    this.#connections.sweep();
+    this.refresh();
     this.#isDetached = true;
     this.#unhook();
+    forgetWatch(this.#pool, this);
+    this.queries?.end([...this.#connections.clients, ...(this.#pool._clients ?? [])]);
     this.#dials.forgetAll();
     this.#connections.forgetAll();
-    this.queries?.forgetAll();
     this.#waiters.forgetAll();
     for (const guard of this.guards) guard.end();
     this.guards.clear();
@@ -178,17 +182,6 @@ export class WatchedPool implements PoolObserver {
     });
   }
 
-  /** Failed dials by `error.type`. */
-  get connectFailures(): ReadonlyMap<string, number> {
-    return this.#dials.failures;
-  }
-
-  /** Together they are all connections that were open once and are not any more. */
-  get closes(): ReadonlyMap<CloseReason, number> {
-    this.#connections.sweep();
-    return this.#connections.closes;
-  }
-
   /** The connections handed out, each with its hold. */
   held(): Iterable<Connection & { readonly hold: Hold }> {
     return this.#connections.held();
@@ -212,7 +205,7 @@ export class WatchedPool implements PoolObserver {
   /** A connection has been held for too long. */
   suspect(hold: Hold): void {
     hold.isSuspected = true;
-    this.leaks++;
+    this.counts.leaks++;
     if (!hold.site) this.#sites?.missed(now());
   }
 
@@ -229,7 +222,7 @@ export class WatchedPool implements PoolObserver {
       const { nesting, reports } = this.#tools;
       const at = now();
       if (isExplicit) this.#sites?.refill(at);
-      this.requests++;
+      this.counts.requests++;
       const outer = this.#outerHold();
       if (outer) reports.nestedCheckout(this, outer, site);
       const hold = new Hold(at, isExplicit, site, this.#started(), outer);
@@ -237,7 +230,7 @@ export class WatchedPool implements PoolObserver {
       const { recycling } = this;
       if ((recycling.gate?.isClosed || countFree(this.#pool) <= 0) && !recycling.isRefusing()) {
         this.#waiters.enter(hold, at);
-        this.waits++;
+        this.counts.waits++;
       }
       return hold;
     } catch (fault) {
@@ -299,9 +292,10 @@ export class WatchedPool implements PoolObserver {
   connected(client: PgClient): void {
     this.#quietly(() => {
       const since = this.#dials.succeeded(client);
-      this.connects++;
+      this.counts.recycling = this.recycling.numbers;
+      this.counts.connects++;
       this.#connections.opened(client);
-      if (since !== undefined) this.recorders.create.record((now() - since) / MILLIS);
+      if (since !== undefined) this.counts.recorders.create.record((now() - since) / MILLIS);
     });
   }
 
@@ -345,7 +339,7 @@ export class WatchedPool implements PoolObserver {
 
   /** Of the caller in whose flow this is. */
   #started(): CallerTask | undefined {
-    return this.#tools.callers.current()?.starts(this.recorders);
+    return this.#tools.callers.current()?.starts(this.counts.recorders);
   }
 
   #handedOut(hold: Hold, client: PgClient): void {
@@ -355,9 +349,9 @@ export class WatchedPool implements PoolObserver {
     if (hold.isExplicit) this.#tools.nesting?.handedOut(hold);
     const connection = this.#connections.get(client) ?? this.#connections.opened(client);
     connection.handedOut(hold);
-    this.checkouts++;
+    this.counts.checkouts++;
     this.#lastHandedOutAt = at;
-    this.recorders.wait.record(waitSeconds);
+    this.counts.recorders.wait.record(waitSeconds);
     this.#waiters.moved(at);
     this.#peakUsed.raise(this.#countUsed());
     hold.task?.waited(waitSeconds);
@@ -367,7 +361,7 @@ export class WatchedPool implements PoolObserver {
     connection.returned(hold);
     const useSeconds = (at - hold.since) / MILLIS;
     if (hold.isExact) {
-      this.recorders.use.record(useSeconds);
+      this.counts.recorders.use.record(useSeconds);
       // A leak that came back says nothing of how long the others take.
       if (!hold.isSuspected) this.#holds.add(useSeconds);
     }
@@ -375,7 +369,7 @@ export class WatchedPool implements PoolObserver {
     if (hold.isSuspected) this.#tools.reports.leakReturned(this, connection, hold);
     // With an error the connection is closed, and the transaction with it.
     if (!error && connection.isInTransaction) {
-      this.releasedInTransaction++;
+      this.counts.releasedInTransaction++;
       this.#tools.reports.releasedInTransaction(this, connection, hold);
     }
     hold.task?.used(useSeconds);
@@ -387,8 +381,13 @@ export class WatchedPool implements PoolObserver {
     const timeout = timeoutType(error);
     if (timeout && this.#tools.codesTimeouts)
       codeTimeout(error, this.#pool, this.#dials.failing(this.#lastHandedOutAt));
-    if (timeout === DIAL_TIMEOUT) this.dialTimeouts++;
-    else if (timeout !== undefined) this.waitTimeouts++;
+    if (timeout === DIAL_TIMEOUT) this.counts.dialTimeouts++;
+    else if (timeout !== undefined) this.counts.waitTimeouts++;
     else this.#dials.callerFailed(error);
   }
+}
+
+/** Made out here: a function that is made in a method may keep all that others made there refer to. */
+function handleOf(name: string, watched: WeakRef<WatchedPool>): PoolWatch {
+  return Object.freeze({ name, unwatch: () => watched.deref()?.detach() });
 }
