@@ -10,7 +10,7 @@ import type { WatchedPool } from "./watched-pool.ts";
 
 /** One place in the code is complained of once in this time; the counters count every case. */
 const QUIET_MILLIS = 60_000;
-/** More places than this are not told apart: the memory stays bounded. */
+/** No more places than this are remembered; of the one reported longest ago it is forgotten that it was. */
 const MAX_PLACES = 1_000;
 
 /** What comes of a connection released inside a transaction. */
@@ -25,7 +25,7 @@ export class SpokenReports implements PoolReports {
   readonly #logger: Logger;
   readonly #events: Events;
   readonly #slowQueries: SlowQueries;
-  /** When a place was complained of last. */
+  /** When a place was reported last, the one longest ago first. */
   readonly #said = new Map<string, number>();
 
   constructor(logger: Logger, events: Events, slowQueries: SlowQueries) {
@@ -97,8 +97,11 @@ export class SpokenReports implements PoolReports {
     const at = performance.now();
     const before = this.#said.get(place);
     if (before !== undefined && at - before < quietMillis) return false;
-    if (before === undefined && this.#said.size >= MAX_PLACES) return false;
+    // To the end.
+    this.#said.delete(place);
     this.#said.set(place, at);
+    const [oldest] = this.#said.keys();
+    if (oldest !== undefined && this.#said.size > MAX_PLACES) this.#said.delete(oldest);
     return true;
   }
 }

@@ -198,6 +198,8 @@ test("the watch of a Proxy counts what the pool itself does", async () => {
   await pool.query("SELECT 1");
   await proxy.query("SELECT 1");
   expect(await read(scope, "orders")).toMatchObject({ requests: 2, checkouts: 2, used: 0, total: 1 });
+  expect(scope.watch(pool).name).toBe("orders");
+  expect(await scope.readings()).toHaveLength(1);
 });
 
 test("another pool that borrows the method is not counted", async () => {
