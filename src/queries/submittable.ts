@@ -1,4 +1,3 @@
-import { override } from "../watch/override.ts";
 import type { RunningQuery } from "./running-query.ts";
 
 /**
@@ -23,6 +22,23 @@ export function isSubmittable(query: unknown): query is Submittable {
 }
 
 type Handler = (...args: unknown[]) => void;
+type Handling = Partial<Record<string, Handler>>;
+
+/**
+ * Puts a method of a query's own in front of the one it inherits, until it is taken away. Not as a layer of `override`: a
+ * query is used once, and a layer would cost 5 µs for each of its methods and 0.1 µs for each row.
+ */
+function replace(query: Handling, name: string, wrap: (original: Handler) => Handler): () => void {
+  const own = Object.getOwnPropertyDescriptor(query, name);
+  const method = wrap(query[name] as Handler);
+  const enumerable = own?.enumerable ?? false;
+  Object.defineProperty(query, name, { value: method, configurable: true, writable: true, enumerable });
+  return () => {
+    if (query[name] !== method) return;
+    if (own) Object.defineProperty(query, name, own);
+    else delete query[name];
+  };
+}
 
 /**
  * Follows one Submittable until the server has answered for good, or the stream it is was destroyed. The object itself
@@ -36,8 +52,7 @@ export function followSubmittable(query: Submittable, running: RunningQuery): vo
     running.over(error, rows, endedAt);
   };
   const hook = (name: keyof Submittable & `handle${string}`, wrap: (original: Handler) => Handler) => {
-    if (typeof query[name] !== "function") return;
-    undo.push(override(query as unknown as Record<typeof name, Handler>, name, wrap));
+    if (typeof query[name] === "function") undo.push(replace(query as unknown as Handling, name, wrap));
   };
 
   hook("handleRowDescription", (original) => {
