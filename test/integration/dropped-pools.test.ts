@@ -106,6 +106,18 @@ test("pools dropped without end() are collected where load is shed, and watched 
   await expectCollected(pools);
 });
 
+test("a pool that is still used is watched on, whatever is collected", async () => {
+  const scope = makeScope();
+  const pool = makePool({ max: 1 });
+  scope.watch(pool, { name: "orders" });
+  for (let round = 1; round <= 3; round++) {
+    await nextTurn();
+    collectGarbage();
+    await pool.query("SELECT 1");
+    expect(await scope.readings()).toMatchObject([{ pool: "orders", checkouts: round }]);
+  }
+});
+
 test("ended pools are collected where nobody reads", async () => {
   const scope = makeScope();
   const pools: WeakRef<pg.Pool>[] = [];
