@@ -88,7 +88,7 @@ export class Scope implements Poolscope {
       return source.read();
     };
     const pools = () => this.#engine.registry.all().map(({ name }) => name);
-    return healthRouter({
+    const parts = {
       source: cached({ ...source, read }, cacheMillis),
       components: new Components({
         ...components,
@@ -97,7 +97,8 @@ export class Scope implements Poolscope {
       details,
       lifecycle: this.#engine.lifecycle,
       stuckAfterSeconds: this.#engine.settings.stuckAfterMillis / 1000,
-    });
+    };
+    return healthRouter(parts, this.#engine.settings.logger);
   }
 
   gracefulShutdown(server: ClosableServer, options?: GracefulShutdownOptions): GracefulShutdown {
@@ -121,7 +122,7 @@ export class Scope implements Poolscope {
     return prometheusHandler(async () => {
       this.#assertRunning();
       return this.#engine.meter.prometheusText();
-    });
+    }, this.#engine.settings.logger);
   }
 
   shedLoad(options?: ShedLoadOptions): HttpHandler {

@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import Negotiator from "negotiator";
+import { isUnanswered } from "../answers.ts";
 import { getOrCreate } from "../get-or-create.ts";
 import { type HealthReport, healthJson } from "./health-json.ts";
 
@@ -11,20 +12,23 @@ const HEALTH_JSON_TYPE = "application/health+json";
  * application the router is mounted in.
  */
 export function sendReport(request: IncomingMessage, response: ServerResponse, report: HealthReport): void {
-  // Whoever accepts neither gets JSON all the same: probes ask for the oddest things, and want the status code.
+  if (!isUnanswered(response)) return;
+  // Requests that accept neither get JSON all the same: probes ask for the oddest things, and want the status code.
   const type = new Negotiator(request).mediaType([JSON_TYPE, HEALTH_JSON_TYPE]) ?? JSON_TYPE;
   response.setHeader("Vary", "Accept");
   if (type === HEALTH_JSON_TYPE) send(request, response, report.code, healthJson(report), HEALTH_JSON_TYPE);
   else send(request, response, report.code, report.body, `${JSON_TYPE}; charset=utf-8`);
 }
 
-/** A refusal: nothing is said of health. */
+/** A refusal, without a word of health. */
 export function sendError(
   request: IncomingMessage,
   response: ServerResponse,
   code: 400 | 404 | 405,
   error: string,
 ): void {
+  if (!isUnanswered(response)) return;
+  if (code === 405) response.setHeader("Allow", "GET, HEAD");
   send(request, response, code, { error }, `${JSON_TYPE}; charset=utf-8`);
 }
 

@@ -1,5 +1,7 @@
-import type { IncomingMessage } from "node:http";
+import type { IncomingMessage, ServerResponse } from "node:http";
 import express, { type ErrorRequestHandler, type Request, type Response } from "express";
+import { answers } from "../answers.ts";
+import type { Logger } from "../logger.ts";
 import type { HttpHandler } from "../metrics/prometheus.ts";
 import type { DetailsRule } from "../options.ts";
 import { overall } from "./assess.ts";
@@ -26,8 +28,9 @@ type Endpoint = (view: HealthView, request: Request) => Promise<HealthReport | u
  * The Express router of `scope.health()`. It answers 200 or 503 and nothing between: load balancers differ in what
  * else they take for healthy.
  */
-export function healthRouter(parts: HealthParts): HttpHandler {
+export function healthRouter(parts: HealthParts, logger: Logger): HttpHandler {
   const router = express.Router();
+  const answer = answers("scope.health()", logger);
   const endpoints: Readonly<Record<string, Endpoint>> = {
     "/": (view) => everything(parts, view),
     "/database": (view) => database(parts, view),
@@ -35,30 +38,41 @@ export function healthRouter(parts: HealthParts): HttpHandler {
     ...probeReports(parts),
   };
   for (const [path, report] of Object.entries(endpoints)) {
-    router.get(path, (request, response) => void answer(parts.details, report, request, response));
+    router.get(path, (request, response) => {
+      answer(response, () => answerWith(report, parts.details, request, response));
+    });
   }
 
-  router.use((request, response, next) => {
+  const refuse = (request: IncomingMessage, response: ServerResponse) => {
     if (request.method === "GET" || request.method === "HEAD") {
-      return sendError(request, response, 404, "there is nothing at this path");
+      sendError(request, response, 404, "there is nothing at this path");
+    } else {
+      sendError(request, response, 405, "only GET and HEAD");
     }
-    if (request.method === "OPTIONS") return next();
-    response.setHeader("Allow", "GET, HEAD");
-    sendError(request, response, 405, "only GET and HEAD");
+  };
+  router.use((request, response, next) => {
+    if (request.method === "OPTIONS") next();
+    else answer(response, () => refuse(request, response));
   });
 
   // A path that cannot be decoded. Left to the application it would be answered with a stack.
   const unreadable: ErrorRequestHandler = (_error, request, response, _next) => {
-    sendError(request, response, 400, "the path cannot be read");
+    answer(response, () => sendError(request, response, 400, "the path cannot be read"));
   };
   router.use(unreadable);
 
-  return router as unknown as HttpHandler;
+  // `node:http` gives no `next`, which the router of Express needs.
+  const handler = router as unknown as HttpHandler;
+  return new Proxy(handler, {
+    apply(_router, _this, [request, response, next]: Parameters<HttpHandler>) {
+      handler(request, response, next ?? (() => answer(response, () => refuse(request, response))));
+    },
+  });
 }
 
-async function answer(
-  details: DetailsRule,
+async function answerWith(
   endpoint: Endpoint,
+  details: DetailsRule,
   request: Request,
   response: Response,
 ): Promise<void> {

@@ -1,4 +1,6 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
+import { answers, isUnanswered } from "../answers.ts";
+import { detach } from "../detached.ts";
 import { PoolscopeError } from "../errors.ts";
 import type { Logger } from "../logger.ts";
 import type { HttpHandler } from "../metrics/prometheus.ts";
@@ -33,14 +35,18 @@ export function shedLoad(registry: PoolRegistry, settings: ShedSettings, logger:
   for (const pool of registry.all()) guard(pool);
   registry.onAdd(guard);
   const skips = guardedSkip(settings.skip, logger);
+  const answer = answers("scope.shedLoad()", logger);
 
   return function poolscopeShedLoad(request, response, next = () => {}) {
     const gate = closedGate(gates);
     if (gate === undefined || response.headersSent || skips(request)) return next();
     gate.shed();
-    response.setHeader("Retry-After", settings.retryAfterSeconds);
-    if (settings.onShed === "next") return next(shedError(gate.pool.name, settings));
-    answer(request, response, settings);
+    if (settings.onShed === "next") {
+      // The error has the header as well.
+      detach(() => response.setHeader("Retry-After", settings.retryAfterSeconds));
+      return next(shedError(gate.pool.name, settings));
+    }
+    answer(response, () => refuse(request, response, settings));
   };
 }
 
@@ -72,7 +78,7 @@ function guardedSkip(skip: SkipRule | undefined, logger: Logger): SkipRule {
       const answer: unknown = skip(request);
       if (typeof answer === "object" && answer !== null && "then" in answer) {
         complain("gave a promise, it has to answer at once");
-        Promise.resolve(answer).catch(() => {});
+        detach(() => answer);
       }
       return answer === true;
     } catch (error) {
@@ -92,9 +98,11 @@ function shedError(pool: string, { statusCode, retryAfterSeconds }: ShedSettings
   return Object.assign(error, { status: statusCode, statusCode, headers });
 }
 
-function answer(request: IncomingMessage, response: ServerResponse, settings: ShedSettings): void {
+function refuse(request: IncomingMessage, response: ServerResponse, settings: ShedSettings): void {
+  if (!isUnanswered(response)) return;
   const text = `${JSON.stringify({ error: "overloaded: try again later", retry_after_seconds: settings.retryAfterSeconds })}\n`;
   response.statusCode = settings.statusCode;
+  response.setHeader("Retry-After", settings.retryAfterSeconds);
   response.setHeader("Content-Type", "application/json; charset=utf-8");
   response.setHeader("Cache-Control", "no-store");
   response.setHeader("Content-Length", Buffer.byteLength(text));
