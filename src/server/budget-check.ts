@@ -1,3 +1,5 @@
+import { detach } from "../detached.ts";
+import { errorClass, errorCode } from "../error-type.ts";
 import type { Logger } from "../logger.ts";
 import { ATTR_SERVER_ADDRESS, ATTR_SERVER_PORT } from "../metrics/semconv.ts";
 import { idleLimitAdvice } from "../watch/pool-advice.ts";
@@ -37,7 +39,12 @@ export class BudgetCheck {
 
   #schedule(): void {
     clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => void this.#compare(), SETTLE_MILLIS);
+    this.#timer = setTimeout(() => {
+      detach(
+        () => this.#compare(),
+        (error) => this.#failed(error),
+      );
+    }, SETTLE_MILLIS);
     this.#timer.unref();
   }
 
@@ -55,16 +62,16 @@ export class BudgetCheck {
   }
 
   async #compare(): Promise<void> {
-    try {
-      for (const budget of await this.budgets()) {
-        const advice = budgetAdvice(budget);
-        if (advice) this.#logger.warn(`poolscope - ${advice}`);
-        for (const { name } of budget.pools) this.#adviseOnIdle(name, budget.idleSessionSeconds);
-      }
-    } catch (error) {
-      // A server that cannot be asked is told of by health, and loudly enough by the application.
-      const type = (error as { code?: string }).code ?? (error instanceof Error ? error.name : typeof error);
-      this.#logger.debug(`poolscope - the connection budget could not be compared (${type})`);
+    for (const budget of await this.budgets()) {
+      const advice = budgetAdvice(budget);
+      if (advice) this.#logger.warn(`poolscope - ${advice}`);
+      for (const { name } of budget.pools) this.#adviseOnIdle(name, budget.idleSessionSeconds);
     }
+  }
+
+  /** Quiet: a server that cannot be asked shows in health, and in the application's own errors. */
+  #failed(error: unknown): void {
+    const type = errorCode(error) ?? errorClass(error);
+    this.#logger.debug(`poolscope - the connection budget could not be compared (${type})`);
   }
 }

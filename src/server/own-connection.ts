@@ -1,3 +1,5 @@
+import { detach } from "../detached.ts";
+
 /** Where a pool connects to, and with what: the pool's own class of clients and its `options`. */
 export interface ConnectionTarget {
   /** The class as the pool was given it, without hooks: what is opened here must not count as the pool's. */
@@ -12,23 +14,40 @@ export interface ConnectionTarget {
  * type parsers the application has replaced.
  */
 export interface ServerQuery {
-  query(text: string, values?: readonly unknown[]): Promise<{ readonly rows: readonly TextRow[] }>;
+  query(text: string, values?: readonly unknown[]): Promise<ServerAnswer>;
+}
+
+export interface ServerAnswer {
+  readonly rows: readonly TextRow[];
 }
 
 export type TextRow = Readonly<Record<string, string | null>>;
 
-/** https://node-postgres.com/apis/client. What is optional is not public, or not there in `pg.native`. */
-interface OwnClient extends ServerQuery {
-  readonly host?: string;
-  readonly port?: number;
+type Done<T = unknown> = (error?: unknown, result?: T) => void;
+
+/**
+ * A client as pg-pool uses it, and no further: methods that take a callback. A class may serve nothing else, or return
+ * promises of its own beside. What is optional is not public, or not there in `pg.native`.
+ * https://node-postgres.com/apis/client
+ */
+interface OwnClient {
+  readonly host?: unknown;
+  readonly port?: unknown;
   readonly connectionParameters?: object;
-  readonly connection?: { readonly stream?: { destroy?(): unknown } };
-  connect(): PromiseLike<unknown>;
-  end(): PromiseLike<unknown>;
+  readonly connection?: { readonly stream?: OwnStream };
+  connect(done: Done): unknown;
+  query(text: string, values: readonly unknown[] | undefined, done: Done<ServerAnswer>): unknown;
+  end(done: Done): unknown;
   on(event: "error", listener: () => void): unknown;
+  once?(event: "end", listener: () => void): unknown;
 }
 
-/** How long the server may take over a goodbye. A living one needs a round trip. */
+interface OwnStream {
+  destroy?(): unknown;
+  once?(event: "connect", listener: () => void): unknown;
+}
+
+/** How long the server may take to close a connection gracefully. A living one needs a round trip. */
 const CLOSE_GRACE_MILLIS = 250;
 
 /**
@@ -36,7 +55,8 @@ const CLOSE_GRACE_MILLIS = 250;
  * is exhausted. It is closed before the promise settles.
  *
  * Rejects when the server cannot be reached or refuses, when `use` fails, and when all of it takes longer than
- * `timeoutMillis`. Its timers never keep the process alive; its socket does, no longer than that.
+ * `timeoutMillis`. No error of the client leaves it in another way, whenever the client raises it. Its timers never
+ * keep the process alive; its socket does, no longer than that.
  */
 export async function withOwnConnection<T>(
   target: ConnectionTarget,
@@ -44,30 +64,43 @@ export async function withOwnConnection<T>(
   use: (server: ServerQuery) => Promise<T>,
 ): Promise<T> {
   const client = makeClient(target, timeoutMillis);
-  let canSayGoodbye = false;
+  let isOver = false;
+  let isConnected = false;
   let timer: NodeJS.Timeout | undefined;
   const expired = new Promise<never>((_, reject) => {
     timer = setTimeout(() => {
-      canSayGoodbye = false;
-      const { host, port } = client;
-      const where = host === undefined ? "" : ` at ${host}:${port}`;
-      reject(new Error(`the server${where} did not answer within ${timeoutMillis} ms`));
+      isOver = true;
+      reject(new Error(`the server${place(client)} did not answer within ${timeoutMillis} ms`));
     }, timeoutMillis);
     timer.unref();
   });
+  const connected = outcome((done) => client.connect(done));
   const used = async () => {
-    await client.connect();
-    canSayGoodbye = true;
-    return await use(client);
+    await connected;
+    isConnected = true;
+    return await use({ query: (text, values) => outcome((done) => client.query(text, values, done)) });
   };
   try {
     // The race also handles the rejection of whichever comes second.
     return await Promise.race([expired, used()]);
   } finally {
     clearTimeout(timer);
-    if (canSayGoodbye) await sayGoodbye(client);
-    else destroy(client);
+    if (isConnected && !isOver) {
+      await close(client);
+    } else {
+      abandon(client);
+      // Made after all: a class may dial late, or again.
+      if (!isConnected) detach(() => connected.then(() => close(client)));
+    }
   }
+}
+
+/** Calls a method that takes a callback. What it throws or rejects with is its error too; the first outcome counts. */
+function outcome<T>(call: (done: Done<T>) => unknown): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const done: Done<T> = (error, result) => (error ? reject(error) : resolve(result as T));
+    detach(() => call(done), reject);
+  });
 }
 
 function makeClient({ Client, options }: ConnectionTarget, timeoutMillis: number): OwnClient {
@@ -85,29 +118,55 @@ function makeClient({ Client, options }: ConnectionTarget, timeoutMillis: number
   });
   // pg lets a connection string overrule the options beside it.
   if (client.connectionParameters) Object.assign(client.connectionParameters, own);
-  // Whatever breaks later also fails the call under way; without a listener it would end the process.
-  client.on("error", () => {});
+  swallowErrors(client);
   return client;
 }
 
-/** `end()` resolves when the socket has closed, which on a dead link is never. */
-async function sayGoodbye(client: OwnClient): Promise<void> {
-  const grace = setTimeout(destroy, CLOSE_GRACE_MILLIS, client);
-  grace.unref();
-  await end(client);
+/** Whatever breaks also fails the call under way; without a listener it would end the process. */
+function swallowErrors(client: OwnClient): void {
+  client.on("error", () => {});
+}
+
+/** Resolves when the connection is closed: gracefully, or cut off where that fails or takes longer than the grace. */
+async function close(client: OwnClient): Promise<void> {
+  let grace: NodeJS.Timeout | undefined;
+  await new Promise<void>((resolve) => {
+    grace = setTimeout(resolve, CLOSE_GRACE_MILLIS);
+    grace.unref();
+    // A class whose `end` knows no callback still emits its end.
+    detach(() => client.once?.("end", resolve));
+    detach(
+      () => client.end(() => resolve()),
+      () => resolve(),
+    );
+  });
   clearTimeout(grace);
+  // `end` of a class may have removed every listener.
+  detach(() => swallowErrors(client));
+  detach(() => cutOff(client));
 }
 
-function destroy(client: OwnClient): void {
+/** Closes a connection that was not made, or over which no answer came, without waiting for the server. */
+function abandon(client: OwnClient): void {
+  detach(() => cutOff(client) || client.end(() => {}));
+}
+
+/** @returns Whether the client has a socket that can be reached */
+function cutOff(client: OwnClient): boolean {
   const stream = client.connection?.stream;
-  if (stream?.destroy) stream.destroy();
-  else void end(client);
+  if (!stream?.destroy) return false;
+  stream.destroy();
+  // A class that dials later, once it has fetched a token, takes the socket into use again.
+  stream.once?.("connect", () => stream.destroy?.());
+  return true;
 }
 
-async function end(client: OwnClient): Promise<void> {
+/** Where the client connects to, as far as it shows that. */
+function place(client: OwnClient): string {
   try {
-    await client.end();
+    const { host, port } = client;
+    return host === undefined ? "" : ` at ${host}:${port}`;
   } catch {
-    // Closed is closed.
+    return "";
   }
 }

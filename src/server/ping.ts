@@ -12,20 +12,23 @@ export interface PingResult {
   readonly code?: string;
 }
 
+interface Ping {
+  /** When it was answered. */
+  at: number;
+  readonly result: Promise<PingResult>;
+}
+
 /** Asks the servers of watched pools, each over a short-lived connection of its own. Never rejects. */
 export class Pings {
   readonly #registry: PoolRegistry;
-  readonly #latest = new WeakMap<
-    WatchedPool,
-    { readonly at: number; readonly result: Promise<PingResult> }
-  >();
+  readonly #latest = new WeakMap<WatchedPool, Ping>();
 
   constructor(registry: PoolRegistry) {
     this.#registry = registry;
   }
 
   /**
-   * One answer serves all who ask within `cacheMillis`, and while it is under way.
+   * One answer serves all calls within `cacheMillis`, and while it is under way.
    *
    * @returns Undefined where no pool of this name is watched
    */
@@ -34,10 +37,12 @@ export class Pings {
     if (!watched) return undefined;
     const latest = this.#latest.get(watched);
     if (latest && performance.now() - latest.at < cacheMillis) return latest.result;
-    const result = ask(watched, timeoutMillis);
-    // Until it is there it counts as just asked: nobody asks a second time beside it.
-    this.#latest.set(watched, { at: Number.POSITIVE_INFINITY, result });
-    void result.then(() => this.#latest.set(watched, { at: performance.now(), result }));
+    const result = ask(watched, timeoutMillis).finally(() => {
+      ping.at = performance.now();
+    });
+    // Until the answer is there it counts as just asked, so that no second ping runs beside it.
+    const ping: Ping = { at: Number.POSITIVE_INFINITY, result };
+    this.#latest.set(watched, ping);
     return result;
   }
 }

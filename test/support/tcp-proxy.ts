@@ -9,6 +9,8 @@ export interface TcpProxy {
   readonly port: number;
   /** How many connections clients have not closed. Seen in a blackhole too: the test has both ends of the link. */
   readonly connections: number;
+  /** How many connections clients have opened so far. */
+  readonly accepted: number;
   /** Nothing passes any more, in either direction, not even the end of a connection; new ones are accepted. */
   blackhole(): void;
   /** The connections that are open now fall silent for good, as behind a firewall that forgot them; new ones work. */
@@ -30,6 +32,7 @@ export async function startProxy(targetPort: number): Promise<TcpProxy> {
   const sockets = new Set<Socket>();
   let held: (() => void)[] = [];
   let isSilent = false;
+  let accepted = 0;
   const frozen = new Set<Socket>();
   const pass = (deliver: () => void) => {
     if (isSilent) held.push(deliver);
@@ -52,6 +55,7 @@ export async function startProxy(targetPort: number): Promise<TcpProxy> {
   const server = createServer({ allowHalfOpen: true }, (client) => {
     const upstream = new Socket({ allowHalfOpen: true });
     clients.add(client);
+    accepted++;
     client.on("end", () => clients.delete(client));
     client.on("close", () => clients.delete(client));
     forward(client, upstream);
@@ -66,6 +70,9 @@ export async function startProxy(targetPort: number): Promise<TcpProxy> {
     port,
     get connections() {
       return clients.size;
+    },
+    get accepted() {
+      return accepted;
     },
     blackhole() {
       isSilent = true;
