@@ -3,6 +3,7 @@ import { AlertEngine } from "./alerts/alert-engine.ts";
 import { Announcer } from "./alerts/announcer.ts";
 import { Deliveries } from "./alerts/deliveries.ts";
 import { rulesFrom } from "./alerts/rules.ts";
+import { detach } from "./detached.ts";
 import { Events } from "./events.ts";
 import { type AssessedReading, assess } from "./health/assess.ts";
 import { AssessedHistory } from "./health/assessed-history.ts";
@@ -160,7 +161,7 @@ export class Engine {
     // Before anything can fire. OpenTelemetry's reading of the environment is not loaded at the start.
     this.#service ??= (await import("./metrics/own-resource.ts")).serviceNameOfEnvironment();
     const readings = this.#assess(await this.meter.sample());
-    void this.#recovery.look(readings);
+    detach(() => this.#recovery.look(readings));
     this.#advisor.add(readings);
     this.history.add(readings, this.#eventLoop.maxSeconds);
     this.alerts.look(readings);

@@ -1,5 +1,6 @@
 import { EventEmitter } from "node:events";
 import type { Alert } from "./alerts/alert.ts";
+import { detach } from "./detached.ts";
 import type { Logger } from "./logger.ts";
 
 /** A connection that was handed out, as events tell of it. What is not known is absent. */
@@ -78,7 +79,7 @@ export const EVENT_NAMES: readonly (keyof PoolscopeEvents)[] = [
   "alertResolved",
 ];
 
-/** Tells listeners, and keeps what they throw away from everything else. */
+/** Calls listeners, and keeps what they throw or reject with away from everything else. */
 export class Events {
   readonly #emitter = new EventEmitter().setMaxListeners(0);
   readonly #logger: Logger;
@@ -90,15 +91,18 @@ export class Events {
   /** @returns Takes the listener away again. */
   on<E extends keyof PoolscopeEvents>(event: E, listener: (data: PoolscopeEvents[E]) => void): () => void {
     const guarded = (data: PoolscopeEvents[E]) => {
-      try {
-        listener(data);
-      } catch (error) {
-        const reason = error instanceof Error ? error.message : String(error);
-        this.#logger.error(`poolscope - a listener of "${event}" threw: ${reason}`);
-      }
+      detach(
+        () => listener(data),
+        (error) => {
+          const reason = error instanceof Error ? error.message : String(error);
+          this.#logger.error(`poolscope - a listener of "${event}" threw: ${reason}`);
+        },
+      );
     };
     this.#emitter.on(event, guarded);
-    return () => void this.#emitter.off(event, guarded);
+    return () => {
+      this.#emitter.off(event, guarded);
+    };
   }
 
   emit<E extends keyof PoolscopeEvents>(event: E, data: PoolscopeEvents[E]): void {

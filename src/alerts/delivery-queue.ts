@@ -1,5 +1,6 @@
 import { setTimeout as delay } from "node:timers/promises";
 import pRetry from "p-retry";
+import { settled } from "../detached.ts";
 import type { Logger } from "../logger.ts";
 import type { DeliveryCounts } from "../metrics/scope-numbers.ts";
 import { type Alert, SEVERITIES } from "./alert.ts";
@@ -33,7 +34,7 @@ export class DeliveryQueue implements DeliveryCounts {
     if (SEVERITIES.indexOf(alert.severity) < SEVERITIES.indexOf(this.#settings.minSeverity)) return;
     this.#waiting.push(alert);
     if (this.#waiting.length > this.#settings.delivery.queueSize) this.#makeRoom();
-    this.#running ??= this.#run();
+    this.#running ??= settled(() => this.#run());
   }
 
   /** Waits until all is sent, `timeoutMillis` at most; what is left then is dropped. */
@@ -88,13 +89,16 @@ export class DeliveryQueue implements DeliveryCounts {
     // Whoever adds an alert goes on first.
     await undefined;
     const { signal } = this.#over;
-    while (!signal.aborted) {
-      const alert = this.#waiting.shift();
-      if (!alert) break;
-      await this.#deliver(alert, signal);
+    try {
+      while (!signal.aborted) {
+        const alert = this.#waiting.shift();
+        if (!alert) break;
+        await this.#deliver(alert, signal);
+      }
+    } finally {
+      if (this.#waiting.length === 0) this.#hasComplained = false;
+      this.#running = undefined;
     }
-    if (this.#waiting.length === 0) this.#hasComplained = false;
-    this.#running = undefined;
   }
 
   async #deliver(alert: Alert, signal: AbortSignal): Promise<void> {

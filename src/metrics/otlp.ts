@@ -9,6 +9,7 @@ import {
   type PushMetricExporter,
   type ResourceMetrics,
 } from "@opentelemetry/sdk-metrics";
+import { detach } from "../detached.ts";
 import type { Logger } from "../logger.ts";
 import type { OtlpTemporality } from "../options.ts";
 import type { OtlpSettings } from "./otlp-settings.ts";
@@ -47,17 +48,17 @@ class LazyOtlpExporter implements PushMetricExporter {
   }
 
   export(metrics: ResourceMetrics, done: Parameters<PushMetricExporter["export"]>[1]): void {
-    this.#load().then(
-      (exporter) =>
-        exporter.export(metrics, (result) => {
-          this.#report(result.code === SUCCESS ? undefined : (result.error ?? new Error("no reason given")));
-          done(result);
-        }),
-      (error) => {
-        this.#report(error);
-        done({ code: FAILED, error });
-      },
-    );
+    const push = async () => {
+      const exporter = await this.#load();
+      exporter.export(metrics, (result) => {
+        this.#report(result.code === SUCCESS ? undefined : (result.error ?? new Error("no reason given")));
+        done(result);
+      });
+    };
+    detach(push, (error) => {
+      this.#report(error);
+      done({ code: FAILED, error: error as Error });
+    });
   }
 
   async forceFlush(): Promise<void> {

@@ -1,3 +1,4 @@
+import { detach } from "../detached.ts";
 import type { Logger } from "../logger.ts";
 import type { RouteRule } from "../options.ts";
 import type { ExpressRequest } from "./express-shapes.ts";
@@ -32,6 +33,8 @@ export class RouteNames {
     try {
       const name: unknown = rule(request);
       if (name === undefined || (typeof name === "string" && name !== "")) return name;
+      // A promise among others, whose rejection has no other handler.
+      detach(() => name);
       const given = name === "" ? "an empty string" : `a ${typeof name}`;
       this.#complain("the option route", `the option route returned ${given}`);
     } catch (error) {

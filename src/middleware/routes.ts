@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
+import { detach } from "../detached.ts";
 import type { Logger } from "../logger.ts";
 import type { HttpHandler } from "../metrics/prometheus.ts";
 import type { Callers } from "../watch/callers.ts";
@@ -48,17 +49,23 @@ export class Routes {
       const made = new RequestCaller(request, name, this.#names, this.#series);
       this.#requests.set(request, made);
       if (response.closed) made.close();
-      else response.once("close", () => made.close());
+      else response.once("close", () => detach(() => made.close()));
       caller = made;
     }
     const { serverTiming } = settings;
     if (serverTiming !== false && !caller.isTimed) {
       caller.isTimed = true;
-      const isWanted = () => serverTiming === true || serverTiming(request) === true;
+      const isWanted = () => serverTiming === true || isTrue(serverTiming(request));
       timeResponse(response, caller, isWanted, this.#hasQueries, (error) =>
         this.#names.failed("the option serverTiming", error),
       );
     }
     return caller;
   }
+}
+
+/** Only `true` counts. A promise does not, and its rejection has no other handler. */
+function isTrue(answer: unknown): boolean {
+  if (typeof answer === "object") detach(() => answer);
+  return answer === true;
 }

@@ -1,3 +1,4 @@
+import { detach } from "../detached.ts";
 import type { Logger } from "../logger.ts";
 import type { QueryName } from "../options.ts";
 import type { GivenQuery } from "./query-text.ts";
@@ -33,6 +34,8 @@ export class QueryNames {
 
   #bounded(given: unknown): string | undefined {
     if (typeof given !== "string" || given === "") {
+      // A promise among others, whose rejection has no other handler.
+      detach(() => given);
       this.#complain(`returned ${given === "" ? "an empty string" : `a ${typeof given}`}, not a name`);
       return undefined;
     }

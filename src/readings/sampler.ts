@@ -1,3 +1,4 @@
+import { settled } from "../detached.ts";
 import type { Logger } from "../logger.ts";
 
 /** Runs a round at an interval. Keeps no process alive, lets no round overlap another, and survives every error. */
@@ -8,16 +9,12 @@ export class Sampler {
   /** @param intervalMillis 0: never. */
   constructor(intervalMillis: number, round: () => Promise<void>, logger: Logger) {
     if (intervalMillis === 0) return;
-    const run = async () => {
-      try {
-        await round();
-      } catch (error) {
-        const reason = error instanceof Error ? error.message : String(error);
-        logger.error(`poolscope - a sample was lost: ${reason}; the next one is due in ${intervalMillis} ms`);
-      }
+    const failed = (error: unknown) => {
+      const reason = error instanceof Error ? error.message : String(error);
+      logger.error(`poolscope - a sample was lost: ${reason}; the next one is due in ${intervalMillis} ms`);
     };
     this.#timer = setInterval(() => {
-      this.#running ??= run().finally(() => {
+      this.#running ??= settled(round, failed).finally(() => {
         this.#running = undefined;
       });
     }, intervalMillis);

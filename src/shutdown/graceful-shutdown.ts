@@ -1,4 +1,6 @@
 import { setTimeout as wait } from "node:timers/promises";
+import { detach } from "../detached.ts";
+import { errorMessage } from "../error-type.ts";
 import type { GracefulShutdownSettings } from "../health/health-settings.ts";
 import type { Lifecycle } from "../lifecycle.ts";
 import type { Logger } from "../logger.ts";
@@ -64,7 +66,10 @@ export function gracefulShutdown(
   const onSignal = () => {
     // Whoever asks twice does not want to wait for load balancers.
     if (running) hurry.abort();
-    void begin();
+    detach(begin, (error) => {
+      logger.error(`poolscope - shutdown failed: ${errorMessage(error) ?? typeof error}`);
+      if (exits) process.exit(1);
+    });
   };
   const cancel = () => {
     for (const signal of signals) process.removeListener(signal, onSignal);
