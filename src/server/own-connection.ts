@@ -17,7 +17,7 @@ export interface ServerQuery {
   query(text: string, values?: readonly unknown[]): Promise<ServerAnswer>;
 }
 
-export interface ServerAnswer {
+interface ServerAnswer {
   readonly rows: readonly TextRow[];
 }
 
