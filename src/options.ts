@@ -386,8 +386,8 @@ export interface HealthOptions {
   /** Milliseconds for which one reading answers all probes, 0 or more. @default 250 */
   cacheMillis?: number | undefined;
   /**
-   * Who may see details: the redacted SQL of slow queries. A function is asked for each request; what it throws, or
-   * anything but `true`, hides them.
+   * Which requests may see details: the redacted SQL of slow queries. A function is called for each request of a page
+   * that has details; what it throws, anything but `true`, and no answer within 500 ms hides them.
    *
    * @default "never"
    */

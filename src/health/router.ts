@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import express, { type ErrorRequestHandler, type Request, type Response } from "express";
 import { answers } from "../answers.ts";
+import { detach } from "../detached.ts";
 import type { Logger } from "../logger.ts";
 import type { HttpHandler } from "../metrics/prometheus.ts";
 import type { DetailsRule } from "../options.ts";
@@ -13,6 +14,8 @@ import { sendError, sendReport } from "./respond.ts";
 
 const DEFAULT_HISTORY = 5;
 const MAX_HISTORY = 100;
+/** How long the rule for details may hold up a page. Probes wait for a second at most. */
+const DETAILS_MILLIS = 500;
 
 /** What the pages are made of. */
 export interface HealthParts extends Probes {
@@ -31,17 +34,23 @@ type Endpoint = (view: HealthView, request: Request) => Promise<HealthReport | u
 export function healthRouter(parts: HealthParts, logger: Logger): HttpHandler {
   const router = express.Router();
   const answer = answers("scope.health()", logger);
-  const endpoints: Readonly<Record<string, Endpoint>> = {
-    "/": (view) => everything(parts, view),
-    "/database": (view) => database(parts, view),
-    "/database/:pool": (view, request) => onePool(parts, view, String(request.params["pool"])),
-    ...probeReports(parts),
+  const serve = (endpoints: Readonly<Record<string, Endpoint>>, details: DetailsRule) => {
+    for (const [path, report] of Object.entries(endpoints)) {
+      router.get(path, (request, response) => {
+        answer(response, () => answerWith(report, details, request, response));
+      });
+    }
   };
-  for (const [path, report] of Object.entries(endpoints)) {
-    router.get(path, (request, response) => {
-      answer(response, () => answerWith(report, parts.details, request, response));
-    });
-  }
+  serve(
+    {
+      "/": (view) => everything(parts, view),
+      "/database": (view) => database(parts, view),
+      "/database/:pool": (view, request) => onePool(parts, view, String(request.params["pool"])),
+    },
+    parts.details,
+  );
+  // They have no details, and whether the process lives must not depend on a rule that may ask a database.
+  serve(probeReports(parts), () => false);
 
   const refuse = (request: IncomingMessage, response: ServerResponse) => {
     if (request.method === "GET" || request.method === "HEAD") {
@@ -100,13 +109,20 @@ function limitOf(query: URLSearchParams): number | undefined {
   return limit >= 1 && limit <= MAX_HISTORY ? limit : undefined;
 }
 
-/** A rule that fails hides. */
-async function isAllowed(details: DetailsRule, request: IncomingMessage): Promise<boolean> {
-  try {
-    return (await details(request)) === true;
-  } catch {
-    return false;
-  }
+/** A rule that fails, or takes too long, hides. */
+function isAllowed(details: DetailsRule, request: IncomingMessage): Promise<boolean> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(resolve, DETAILS_MILLIS, false);
+    timer.unref();
+    const answered = (isShown: unknown) => {
+      clearTimeout(timer);
+      resolve(isShown === true);
+    };
+    detach(
+      async () => answered(await details(request)),
+      () => answered(false),
+    );
+  });
 }
 
 async function everything({ source, components }: HealthParts, view: HealthView): Promise<HealthReport> {
