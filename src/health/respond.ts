@@ -20,7 +20,7 @@ export function sendReport(request: IncomingMessage, response: ServerResponse, r
   else send(request, response, report.code, report.body, `${JSON_TYPE}; charset=utf-8`);
 }
 
-/** A refusal, without a word of health. */
+/** Refuses a request. The body holds the reason only. */
 export function sendError(
   request: IncomingMessage,
   response: ServerResponse,
