@@ -33,10 +33,11 @@ export const GENERATED: Readonly<Record<string, () => Promise<string>>> = {
 };
 
 const MEANINGS: Readonly<Record<string, string>> = {
-  [ATTR_POOL_NAME]: "`name` of `watch()`, else the database's name, else the server's address",
+  [ATTR_POOL_NAME]:
+    "`name` of `watch()`, else the database's name, else the server's address, else `pool`; each only if it looks like one",
   [ATTR_SYSTEM]: "`postgresql`",
-  [ATTR_NAMESPACE]: "the database, where it is known",
-  [ATTR_SERVER_ADDRESS]: "the host, or the folder of the Unix socket, where it is known",
+  [ATTR_NAMESPACE]: "the database, where it is known and looks like a name",
+  [ATTR_SERVER_ADDRESS]: "the host, or the folder of the Unix socket, where it is known and looks like one",
   [ATTR_SERVER_PORT]: "the port, where it is known; absent for a Unix socket",
 };
 

@@ -15,6 +15,7 @@ import { HostTelemetry } from "./metrics/host-telemetry.ts";
 import { OwnTelemetry } from "./metrics/own-telemetry.ts";
 import type { Telemetry } from "./metrics/telemetry.ts";
 import { Routes } from "./middleware/routes.ts";
+import { nameFrom } from "./outside-text.ts";
 import { InstrumentationPg } from "./queries/instrumentation-pg.ts";
 import type { QueryTools } from "./queries/pool-queries.ts";
 import { hookQueries } from "./queries/query-hooks.ts";
@@ -159,7 +160,7 @@ export class Engine {
     this.#eventLoop.closeWindow();
     this.slowQueries.flush();
     // Before anything can fire. OpenTelemetry's reading of the environment is not loaded at the start.
-    this.#service ??= (await import("./metrics/own-resource.ts")).serviceNameOfEnvironment();
+    this.#service ??= nameFrom((await import("./metrics/own-resource.ts")).serviceNameOfEnvironment());
     const readings = this.#assess(await this.meter.sample());
     detach(() => this.#recovery.look(readings));
     this.#advisor.add(readings);

@@ -222,7 +222,7 @@ export interface DeliveryOptions {
 
 /** Options of every notifier. */
 export interface NotifierOptions extends DeliveryOptions {
-  /** Unique in a scope, 1 to 60 characters: the label `notifier` and the word in logs. @default the kind, like `slack` */
+  /** Unique in a scope, 1 to 60 characters without `/`: the label `notifier` and the word in logs. @default the kind, like `slack` */
   name?: string | undefined;
   /** What is milder is not told. @default "warning" */
   minSeverity?: AlertSeverity | undefined;
@@ -275,9 +275,11 @@ export type QueryName = (query: {
 /** Options of `scope.watch()`. */
 export interface WatchOptions {
   /**
-   * The pool's name in metrics, health and logs, up to 120 characters; unique among the pools watched.
+   * The pool's name in metrics, health and logs, up to 120 characters without control characters; unique among the
+   * pools watched. What may hold a password, like a connection string, is refused.
    *
-   * @default the database's name, else the server's address; with `-2`, `-3` … where that is taken
+   * @default the database's name, else the server's address, else `pool`: each only if it looks like one, because of a
+   * connection string that pg misreads a part of the password may stand there; with `-2`, `-3` … where it is taken
    */
   name?: string | undefined;
   /**
@@ -286,7 +288,7 @@ export interface WatchOptions {
    * @default the pool's `min` when it is above 0, else its `max`
    */
   poolSize?: number | undefined;
-  /** More attributes for every metric of this pool: a few, with few values each. */
+  /** More attributes for every metric of this pool: a few, with few values each. URLs with a password are refused. */
   attributes?: Readonly<Record<string, string | number | boolean>> | undefined;
   /**
    * Give pg-pool's timeout errors a `code` and the pool's numbers, see {@link PoolTimeout}. The application's errors then

@@ -39,7 +39,7 @@ import {
   gracefulShutdown,
 } from "./shutdown/graceful-shutdown.ts";
 import { isPool, type PgPool } from "./watch/pg-types.ts";
-import { poolIdentity } from "./watch/pool-identity.ts";
+import { MISREAD, poolIdentity } from "./watch/pool-identity.ts";
 import type { PoolWatch } from "./watch/pool-watch.ts";
 import type { WatchedPool } from "./watch/watched-pool.ts";
 
@@ -77,7 +77,9 @@ export class Scope implements Poolscope {
       attributes,
       (taken) => this.#engine.registry.get(taken) !== undefined,
     );
-    return this.#engine.watch(pool, identity, poolSize, codedTimeouts).handle;
+    const watched = this.#engine.watch(pool, identity, poolSize, codedTimeouts);
+    if (identity.isMisread) this.#engine.settings.logger.warn(`${watched.name} - ${MISREAD}`);
+    return watched.handle;
   }
 
   health(options?: HealthOptions): HttpHandler {

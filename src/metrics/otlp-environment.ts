@@ -1,5 +1,6 @@
 import type { Logger } from "../logger.ts";
 import type { OtlpTemporality } from "../options.ts";
+import { wordFrom } from "../outside-text.ts";
 
 /**
  * What OpenTelemetry's environment variables say about pushing metrics. Endpoint, headers, TLS and compression are
@@ -25,7 +26,7 @@ export function wantsOtlp(environment: Environment, logger: Logger): boolean {
   const unsupported = exporters.filter((name) => !["otlp", "prometheus", "none"].includes(name));
   if (unsupported.length > 0) {
     logger.warn(
-      `poolscope - OTEL_METRICS_EXPORTER: ${unsupported.join(", ")} is not supported; use otlp or prometheus`,
+      `poolscope - OTEL_METRICS_EXPORTER: ${wordOf(unsupported.join(", "))} is not supported; use otlp or prometheus`,
     );
   }
   return exporters.includes("otlp");
@@ -44,7 +45,7 @@ export function otlpEnvironment(environment: Environment, logger: Logger): OtlpE
     read(environment, "OTEL_EXPORTER_OTLP_PROTOCOL");
   if (protocol !== undefined && protocol !== "http/protobuf") {
     logger.warn(
-      `poolscope - OTEL_EXPORTER_OTLP_PROTOCOL: ${protocol} is not supported; metrics go by http/protobuf (port 4318)`,
+      `poolscope - OTEL_EXPORTER_OTLP_PROTOCOL: ${wordOf(protocol)} is not supported; metrics go by http/protobuf (port 4318)`,
     );
   }
   const millis = (variable: string, fallback: number): number => {
@@ -52,7 +53,7 @@ export function otlpEnvironment(environment: Environment, logger: Logger): OtlpE
     if (value === undefined) return fallback;
     if (/^[1-9]\d{0,8}$/.test(value)) return Number(value);
     logger.warn(
-      `poolscope - ${variable}: expected whole milliseconds of 1 or more, got "${value}"; using ${fallback}`,
+      `poolscope - ${variable}: expected whole milliseconds of 1 or more, got "${wordOf(value)}"; using ${fallback}`,
     );
     return fallback;
   };
@@ -68,9 +69,14 @@ function temporality(environment: Environment, logger: Logger): OtlpTemporality 
   const value = read(environment, variable)?.toLowerCase() ?? "cumulative";
   if (value === "cumulative" || value === "delta" || value === "lowmemory") return value;
   logger.warn(
-    `poolscope - ${variable}: expected cumulative, delta or lowmemory, got "${value}"; using cumulative`,
+    `poolscope - ${variable}: expected cumulative, delta or lowmemory, got "${wordOf(value)}"; using cumulative`,
   );
   return "cumulative";
+}
+
+/** A variable may hold anything, a URL with its password among others. */
+function wordOf(value: string): string {
+  return wordFrom(value) ?? "…";
 }
 
 /** An empty variable is an unset one. */

@@ -10,6 +10,7 @@ import {
   type ResourceMetrics,
 } from "@opentelemetry/sdk-metrics";
 import { detach } from "../detached.ts";
+import { errorClass, errorCode } from "../error-type.ts";
 import type { Logger } from "../logger.ts";
 import type { OtlpTemporality } from "../options.ts";
 import type { OtlpSettings } from "./otlp-settings.ts";
@@ -86,7 +87,7 @@ class LazyOtlpExporter implements PushMetricExporter {
   /** Says once that exporting fails and once that it works again. The error's text may hold the URL: only its class. */
   #report(error: unknown): void {
     if (error !== undefined && !this.#isFailing) {
-      const reason = error instanceof Error ? ((error as { code?: string }).code ?? error.name) : "error";
+      const reason = errorCode(error) ?? errorClass(error);
       this.#logger.warn(
         `poolscope - OTLP export fails (${reason}); cumulative numbers are sent again with the next export; check OTEL_EXPORTER_OTLP_ENDPOINT or \`otlp.url\``,
       );

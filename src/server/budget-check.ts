@@ -4,6 +4,7 @@ import type { Logger } from "../logger.ts";
 import { ATTR_SERVER_ADDRESS, ATTR_SERVER_PORT } from "../metrics/semconv.ts";
 import { idleLimitAdvice } from "../watch/pool-advice.ts";
 import type { PoolRegistry } from "../watch/registry.ts";
+import { hostAndPort } from "../watch/server-address.ts";
 import { budgetAdvice, type ConnectionBudget, connectionBudgets } from "./connection-budget.ts";
 
 /** Pools are mostly watched one after the other: they are looked at together. */
@@ -26,8 +27,12 @@ export class BudgetCheck {
 
   budgets(): Promise<ConnectionBudget[]> {
     const pools = this.#registry.all().map((pool) => {
-      const { [ATTR_SERVER_ADDRESS]: host = "localhost", [ATTR_SERVER_PORT]: port } = pool.attributes;
-      const server = port === undefined ? String(host) : `${host}:${port}`;
+      const { [ATTR_SERVER_ADDRESS]: host, [ATTR_SERVER_PORT]: port } = pool.attributes;
+      // Pools whose server is not known may go to different ones.
+      const server =
+        host === undefined
+          ? `the server of ${pool.name}`
+          : hostAndPort(String(host), port as number | undefined);
       return { name: pool.name, max: pool.state().limit, server, target: pool.target };
     });
     return connectionBudgets(pools, Math.max(1, this.#processes), TIMEOUT_MILLIS);

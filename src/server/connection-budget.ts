@@ -49,14 +49,21 @@ export async function serverLimits(target: ConnectionTarget, timeoutMillis: numb
   const { rows } = await withOwnConnection(target, timeoutMillis, (server) => server.query(LIMITS));
   const { max_connections, superuser_reserved, reserved, idle_session_millis } = rows[0] ?? {};
   const maxConnections = Number(max_connections);
-  // Servers that only speak the protocol may have no such limit (CockroachDB says -1).
-  if (!(maxConnections > 0)) throw new Error("the server does not say what its max_connections is");
-  const idleSessionSeconds = Number(idle_session_millis ?? 0) / 1000;
+  // Servers that only speak the protocol may have no such limit (CockroachDB answers -1).
+  if (!(Number.isSafeInteger(maxConnections) && maxConnections > 0))
+    throw new Error("the server does not say what its max_connections is");
+  const idleSessionSeconds = count(idle_session_millis) / 1000;
   return {
     maxConnections,
-    reserved: Number(superuser_reserved ?? 0) + Number(reserved ?? 0),
+    reserved: count(superuser_reserved) + count(reserved),
     ...(idleSessionSeconds > 0 && { idleSessionSeconds }),
   };
+}
+
+/** A setting of the server as a number; 0 if it has no such setting or answers anything else. */
+function count(setting: string | null | undefined): number {
+  const value = Number(setting ?? 0);
+  return Number.isSafeInteger(value) && value > 0 ? value : 0;
 }
 
 /** One budget for each server, in the order of the pools. All servers are asked at once; rejects if one cannot be. */

@@ -1,4 +1,6 @@
 import { detach } from "../detached.ts";
+import { errorClass, errorCode } from "../error-type.ts";
+import { addressOf, hostAndPort, type ServerAddress } from "../watch/server-address.ts";
 
 /** Where a pool connects to, and with what: the pool's own class of clients and its `options`. */
 export interface ConnectionTarget {
@@ -33,6 +35,7 @@ type Done<T = unknown> = (error?: unknown, result?: T) => void;
 interface OwnClient {
   readonly host?: unknown;
   readonly port?: unknown;
+  readonly database?: unknown;
   readonly connectionParameters?: object;
   readonly connection?: { readonly stream?: OwnStream };
   connect(done: Done): unknown;
@@ -70,7 +73,9 @@ export async function withOwnConnection<T>(
   const expired = new Promise<never>((_, reject) => {
     timer = setTimeout(() => {
       isOver = true;
-      reject(new Error(`the server${place(client)} did not answer within ${timeoutMillis} ms`));
+      const { host, port } = placeOf(client, target.options);
+      const where = host === undefined ? "" : ` at ${hostAndPort(host, port)}`;
+      reject(new Error(`the server${where} did not answer within ${timeoutMillis} ms`));
     }, timeoutMillis);
     timer.unref();
   });
@@ -83,6 +88,10 @@ export async function withOwnConnection<T>(
   try {
     // The race also handles the rejection of whichever comes second.
     return await Promise.race([expired, used()]);
+  } catch (error) {
+    // Errors of DNS and of the server quote host and database.
+    if (placeOf(client, target.options).isMisread) throw unquoted(error);
+    throw error;
   } finally {
     clearTimeout(timer);
     if (isConnected && !isOver) {
@@ -101,6 +110,12 @@ function outcome<T>(call: (done: Done<T>) => unknown): Promise<T> {
     const done: Done<T> = (error, result) => (error ? reject(error) : resolve(result as T));
     detach(() => call(done), reject);
   });
+}
+
+function unquoted(error: unknown): Error {
+  const code = errorCode(error);
+  const text = `the server cannot be asked (${code ?? errorClass(error)}): the connection string looks misread`;
+  return Object.assign(new Error(text), code !== undefined && { code });
 }
 
 function makeClient({ Client, options }: ConnectionTarget, timeoutMillis: number): OwnClient {
@@ -161,12 +176,11 @@ function cutOff(client: OwnClient): boolean {
   return true;
 }
 
-/** Where the client connects to, as far as it shows that. */
-function place(client: OwnClient): string {
+/** Where the client connects to, as far as it shows that. A class may have fields that throw. */
+function placeOf(client: OwnClient, options: object): ServerAddress {
   try {
-    const { host, port } = client;
-    return host === undefined ? "" : ` at ${host}:${port}`;
+    return addressOf(client, options);
   } catch {
-    return "";
+    return {};
   }
 }

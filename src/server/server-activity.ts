@@ -1,3 +1,4 @@
+import { wordFrom } from "../outside-text.ts";
 import { type ConnectionTarget, type TextRow, withOwnConnection } from "./own-connection.ts";
 
 /** What the server says one of its connections is doing. */
@@ -48,13 +49,22 @@ export async function serverActivity(
 
 function activity(row: TextRow): ServerActivity {
   const { state, wait_event_type, wait_event, query_start, state_change, blocked_by } = row;
+  const waitEventType = wordFrom(wait_event_type);
+  const waitEvent = wordFrom(wait_event);
+  const queryStart = timeFrom(query_start);
+  const stateChange = timeFrom(state_change);
   return {
-    state: state ?? undefined,
-    ...(wait_event_type && { waitEventType: wait_event_type }),
-    ...(wait_event && { waitEvent: wait_event }),
-    ...(query_start && { queryStart: query_start }),
-    ...(state_change && { stateChange: state_change }),
+    state: wordFrom(state),
+    ...(waitEventType && { waitEventType }),
+    ...(waitEvent && { waitEvent }),
+    ...(queryStart && { queryStart }),
+    ...(stateChange && { stateChange }),
     // Parallel workers show as their leader, each of them once more.
-    blockedBy: blocked_by ? [...new Set(blocked_by.split(",").map(Number))] : [],
+    blockedBy: blocked_by ? [...new Set(blocked_by.split(",").map(Number))].filter(Number.isSafeInteger) : [],
   };
+}
+
+/** ISO 8601, as `to_char` was asked for; `infinity` is none. */
+function timeFrom(text: string | null | undefined): string | undefined {
+  return text && /^[\d:.TZ-]{20,30}$/.test(text) ? text : undefined;
 }

@@ -10,10 +10,18 @@ import {
 import type { HookablePool } from "./pg-types.ts";
 import { defaultPoolName, serverAddress } from "./server-address.ts";
 
+/** Logged once for a pool. What was read is not quoted: it may hold a password. */
+export const MISREAD: string =
+  "the connection string looks misread: what pg takes for its database or host does not look like one, and is shown " +
+  "nowhere; percent-encode user and password (encodeURIComponent), or give host, port, user, password and database " +
+  "as options of their own";
+
 export interface PoolIdentity {
   readonly name: string;
   /** What every metric of this pool carries. */
   readonly attributes: Attributes;
+  /** What pg read from its options does not look like a database or a host, and is in neither of them. */
+  readonly isMisread: boolean;
 }
 
 /** @throws PoolscopeError `POOLSCOPE_DUPLICATE_NAME` when the name was given and is taken. A found name is made free. */
@@ -39,6 +47,7 @@ export function poolIdentity(
       ...(host !== undefined && { [ATTR_SERVER_ADDRESS]: host }),
       ...(port !== undefined && { [ATTR_SERVER_PORT]: port }),
     },
+    isMisread: address.isMisread === true,
   };
 }
 
