@@ -1,4 +1,5 @@
 import { expected, expectedSecret } from "./errors.ts";
+import { isPrintable, mayHoldPassword } from "./outside-text.ts";
 
 /** An object with none but these keys; `undefined` counts as an empty one. */
 export function objectOption<T extends object>(
@@ -13,7 +14,9 @@ export function objectOption<T extends object>(
   }
   for (const key of Object.keys(value)) {
     if (!(keys as readonly string[]).includes(key)) {
-      throw expected(option, `an object with no other keys than ${list(keys)}`, key);
+      // A key that is no word may be a value that was put in the wrong place.
+      const refuse = /^\w{1,40}$/.test(key) ? expected : expectedSecret;
+      throw refuse(option, `an object with no other keys than ${list(keys)}`, key);
     }
   }
   return value as T;
@@ -76,6 +79,15 @@ export function textOption(option: string, value: unknown, maxLength: number): s
   if (value === undefined) return undefined;
   if (typeof value === "string" && value.trim() !== "" && value.length <= maxLength) return value;
   throw expected(option, `a string of 1 to ${maxLength} characters`, value);
+}
+
+/** A name becomes a label, a word of log lines and a part of pages. */
+export function nameOption(option: string, value: unknown, maxLength: number): string | undefined {
+  const name = textOption(option, value, maxLength);
+  if (name === undefined) return undefined;
+  if (mayHoldPassword(name)) throw expectedSecret(option, "a name, not a connection string", name);
+  if (!isPrintable(name)) throw expected(option, "a name without control characters", name);
+  return name;
 }
 
 /** An object that has these methods. */

@@ -1,3 +1,5 @@
+import { mayHoldPassword, printable } from "./outside-text.ts";
+
 /** What went wrong, for programs. Compare `error.code`, not the message. */
 export type PoolscopeErrorCode =
   | "POOLSCOPE_INVALID_OPTION"
@@ -62,8 +64,8 @@ function describe(value: unknown): string {
   switch (typeof value) {
     case "string":
       // What looks like a connection string or a URL may hold a password, wherever it was put.
-      if (value.includes("://")) return typeName(value);
-      return `\`"${value.length > 60 ? `${value.slice(0, 60)}…` : value}"\` (string)`;
+      if (mayHoldPassword(value)) return typeName(value);
+      return `\`"${printable(value.length > 60 ? `${value.slice(0, 60)}…` : value)}"\` (string)`;
     case "number":
     case "boolean":
     case "bigint":

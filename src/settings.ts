@@ -8,8 +8,8 @@ import {
   fractionOption,
   hasMethods,
   integerOption,
+  nameOption,
   objectOption,
-  textOption,
 } from "./check.ts";
 import { expected, expectedSecret, PoolscopeError } from "./errors.ts";
 import { diagLogger, guardLogger, type Logger } from "./logger.ts";
@@ -27,6 +27,7 @@ import type {
   ViewsOptions,
   WatchOptions,
 } from "./options.ts";
+import { hasCredentials } from "./outside-text.ts";
 
 /** The options, checked, with defaults and environment filled in. Everything behind the public API takes these. */
 export interface Settings {
@@ -108,7 +109,7 @@ export function resolveOptions(given: unknown, environment: NodeJS.ProcessEnv): 
     orZero: true,
   });
   return {
-    serviceName: textOption("serviceName", options.serviceName, 255),
+    serviceName: nameOption("serviceName", options.serviceName, 255),
     host,
     otlp: resolveOtlp(options.otlp, host !== undefined, logger, environment),
     logger,
@@ -142,11 +143,8 @@ export function resolveWatchOptions(given: unknown, poolMax: number): WatchSetti
     "attributes",
     "codedTimeouts",
   ]);
-  const name = textOption("name", options.name, 120);
-  // A name becomes a label. What looks like a connection string may hold a password.
-  if (name?.includes("://")) throw expectedSecret("name", "a name, not a connection string", name);
   return {
-    name,
+    name: nameOption("name", options.name, 120),
     poolSize:
       options.poolSize === undefined
         ? undefined
@@ -249,6 +247,10 @@ function resolveAttributes(given: unknown): Attributes {
     }
     if (!["string", "number", "boolean"].includes(typeof value)) {
       throw expected(`attributes.${key}`, "a string, a number or a boolean", value);
+    }
+    // A URL is a fine label, but not with what stands between `://` and `@`.
+    if (typeof value === "string" && hasCredentials(value)) {
+      throw expectedSecret(`attributes.${key}`, "a label, not a connection string", value);
     }
   }
   return { ...given } as Attributes;

@@ -1,4 +1,4 @@
-import { hasMethods, integerOption, objectOption, textOption } from "../check.ts";
+import { hasMethods, integerOption, nameOption, objectOption } from "../check.ts";
 import { expected, expectedSecret } from "../errors.ts";
 import type { DeliveryOptions } from "../options.ts";
 import { type AlertSeverity, SEVERITIES } from "./alert.ts";
@@ -57,7 +57,7 @@ function resolveNotifier(option: string, given: unknown): NotifierSettings {
     );
   }
   const notifier = given as Notifier;
-  const name = nameOption(`${option}.name`, notifier.name);
+  const name = notifierName(`${option}.name`, notifier.name);
   if (name === undefined) throw expected(`${option}.name`, "a string of 1 to 60 characters", name);
   const delivery = objectOption<DeliveryOptions>(`${option}.delivery`, notifier.delivery, DELIVERY_KEYS);
   return {
@@ -68,11 +68,12 @@ function resolveNotifier(option: string, given: unknown): NotifierSettings {
   };
 }
 
-/** A name becomes a label and is logged. What looks like a URL may hold a secret. */
-export function nameOption(option: string, given: unknown): string | undefined {
-  const name = textOption(option, given, MAX_NAME_LENGTH);
-  if (name?.includes("://")) throw expectedSecret(option, "a name, not a URL", name);
-  return name;
+/** A URL is a secret, without its scheme too: `hooks.slack.com/services/…`. */
+export function notifierName(option: string, given: unknown): string | undefined {
+  if (typeof given === "string" && given.includes("/")) {
+    throw expectedSecret(option, "a name, not a URL", given);
+  }
+  return nameOption(option, given, MAX_NAME_LENGTH);
 }
 
 export function severityOption(option: string, given: unknown): AlertSeverity {

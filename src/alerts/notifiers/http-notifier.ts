@@ -7,7 +7,7 @@ import { DeliveryFailure, failureOf, type Notifier } from "../notifier.ts";
 import {
   DELIVERY_KEYS,
   type DeliverySettings,
-  nameOption,
+  notifierName,
   resolveDelivery,
   severityOption,
 } from "../notifier-settings.ts";
@@ -31,7 +31,7 @@ export class HttpNotifier implements Notifier {
   readonly #receiver: Receiver;
 
   constructor(name: string, options: NotifierOptions, receiver: Receiver) {
-    this.name = nameOption("name", options.name) ?? name;
+    this.name = notifierName("name", options.name) ?? name;
     this.minSeverity = severityOption("minSeverity", options.minSeverity);
     this.delivery = Object.freeze(resolveDelivery(options));
     this.#receiver = receiver;
