@@ -3,6 +3,12 @@ export interface Recorder {
   record(value: number): void;
 }
 
+/** One value that is not would spoil the sum for ever: a clock that was set back, a count that a server made up. */
+export function isRecordable(value: number): boolean {
+  // Not so of NaN either.
+  return value >= 0 && value < Number.POSITIVE_INFINITY;
+}
+
 // Where a histogram's numbers are. The counts follow, then the upper bounds of their buckets.
 const SUM = 0;
 const MIN = 1;
@@ -31,6 +37,7 @@ export class BucketHistogram implements Recorder {
   }
 
   record(value: number): void {
+    if (!isRecordable(value)) return;
     const buckets = this.#buckets;
     const numbers = this.#numbers;
     let count = COUNTS;

@@ -10,7 +10,7 @@ import type { PoolRecorders } from "../watch/watch-tools.ts";
 import type { WatchedPool } from "../watch/watched-pool.ts";
 import { CollectedPools } from "./collected-pools.ts";
 import type { DoubleCounting } from "./double-counting.ts";
-import type { Recorder } from "./histogram.ts";
+import { isRecordable, type Recorder } from "./histogram.ts";
 import { PoolInstruments } from "./instruments.ts";
 import { textOfCollection } from "./prometheus-text.ts";
 import { ScopeInstruments } from "./scope-instruments.ts";
@@ -67,6 +67,7 @@ export class HostTelemetry implements Telemetry {
       const all = { ...attributes, ...labels };
       return {
         record: (value) => {
+          if (!isRecordable(value)) return;
           try {
             histogram?.record(value, all);
           } catch (error) {

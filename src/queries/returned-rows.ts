@@ -16,11 +16,15 @@ export function returnedRows(result: unknown): number | undefined {
     const rows = rowsOf(one as ResultLike | undefined);
     if (rows !== undefined) total = (total ?? 0) + rows;
   }
-  return total;
+  return Number.isSafeInteger(total) ? total : undefined;
 }
 
 function rowsOf(result: ResultLike | undefined): number | undefined {
   if (!result?.fields?.length) return undefined;
+  const fetched = result.rows?.length ?? 0;
+  const count = result.rowCount ?? 0;
+  // A number that the server gives, and anything else from a server that is none.
+  if (!Number.isSafeInteger(count) || count < 0) return fetched || undefined;
   // Read in portions, `rowCount` is that of the last one; handed to listeners, `rows` stays empty.
-  return Math.max(result.rows?.length ?? 0, result.rowCount ?? 0);
+  return Math.max(fetched, count);
 }
