@@ -10,10 +10,11 @@ import { join } from "node:path";
  */
 const { HOST = "127.0.0.1", PORT = "9094", RUNBOOKS = "prometheus/runbooks" } = process.env;
 const MAX_BYTES = 1024 ** 2;
+const MAX_LINE = 2_000;
 
 const server = createServer((request, response) => {
   answer(request, response).catch((error) => {
-    console.error(`${request.method} ${request.url} - ${error.message}`);
+    console.error(oneLine(`${request.method} ${request.url} - ${error.message}`));
     response.writeHead(400).end();
   });
 });
@@ -60,8 +61,14 @@ function print(message) {
     const at = status === "resolved" ? endsAt : startsAt;
     const what = annotations.description ?? annotations.summary ?? "";
     const line = `${at} ${status} ${labels.severity} ${labels.alertname} - ${what} ${annotations.runbook_url ?? ""}`;
-    console.log(line.trim());
+    console.log(oneLine(line.trim()));
   }
+}
+
+/** Whoever reaches the port chooses what is in a message: it must not draw on a terminal, nor forge another line. */
+function oneLine(text) {
+  const cut = text.length > MAX_LINE ? `${text.slice(0, MAX_LINE)}…` : text;
+  return cut.replace(/[\p{Cc}\p{Cs}\u061C\u200E\u200F\u2028-\u202E\u2066-\u2069]/gu, "\uFFFD");
 }
 
 function own({ state, rule, severity, service, summary, since, resolvedAt }) {

@@ -13,7 +13,9 @@ export const UIDS = {
 export const RUNBOOKS = "http://localhost:9094/runbooks";
 
 export function runbookLink(): DashboardLinkBuilder {
-  return new DashboardLinkBuilder("Runbook").url(`\${runbooks}/\${__value.text}`).targetBlank(true);
+  return new DashboardLinkBuilder("Runbook")
+    .url(`\${runbooks}/\${__value.text:percentencode}`)
+    .targetBlank(true);
 }
 
 /** Between the dashboards, keeping what is selected. */
@@ -31,8 +33,9 @@ export type PoolLink = "series of an instance" | "series of a service" | "row";
 
 /** To the pool that was clicked. */
 export function poolLink(from: PoolLink): DashboardLinkBuilder {
-  const label = (name: string) => `\${__field.labels.${name}}`;
-  const column = (name: string) => `\${__data.fields["${name}"]}`;
+  // Names are whatever an application, or a sender to the Collector, calls its pools: an & must begin no parameter.
+  const label = (name: string) => `\${__field.labels.${name}:percentencode}`;
+  const column = (name: string) => `\${__data.fields["${name}"]:percentencode}`;
   const isRow = from === "row";
   const values = {
     job: isRow ? column("Service") : label("job"),
