@@ -1,4 +1,5 @@
 import type { PgClient } from "../watch/pg-types.ts";
+import type { ConformingStrings } from "./conforming-strings.ts";
 import type { PoolQueries } from "./pool-queries.ts";
 import type { GivenQuery } from "./query-text.ts";
 import { RunningQuery } from "./running-query.ts";
@@ -7,6 +8,8 @@ import { RunningQuery } from "./running-query.ts";
 export class ClientQueries {
   readonly client: PgClient;
   readonly pool: PoolQueries;
+  /** How the server reads the strings of its statements. */
+  strings: ConformingStrings = "unknown";
   #lastVerb: string | undefined;
   #lastEndedAt = 0;
 

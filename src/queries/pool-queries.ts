@@ -2,6 +2,7 @@ import type { CallerTask } from "../watch/callers.ts";
 import type { Moment } from "../watch/moment.ts";
 import type { PgClient } from "../watch/pg-types.ts";
 import { ClientQueries } from "./client-queries.ts";
+import { type ConformingStrings, followConformingStrings } from "./conforming-strings.ts";
 import { operationName } from "./operation-name.ts";
 import type { QueryCounts } from "./query-counts.ts";
 import { queryFailure } from "./query-failure.ts";
@@ -13,6 +14,7 @@ import type { RunningQuery } from "./running-query.ts";
 /** One query that is over. */
 export interface FinishedQuery {
   readonly text: string;
+  readonly strings: ConformingStrings;
   readonly seconds: number;
   readonly rows: number | undefined;
   readonly labels: QueryLabels;
@@ -36,6 +38,12 @@ export interface QueryReports {
   faulted(fault: unknown): void;
 }
 
+interface Followed {
+  readonly queries: ClientQueries;
+  readonly unhook: () => void;
+  readonly unfollow: () => void;
+}
+
 /** The queries of one pool, in plain numbers. */
 export class PoolQueries {
   readonly moment: Moment;
@@ -44,10 +52,7 @@ export class PoolQueries {
   readonly #tools: QueryTools;
   readonly #reports: QueryReports;
   /** Weakly: a client that is refused by the pool's `onConnect` leaves without an event. */
-  readonly #followed = new WeakMap<
-    PgClient,
-    { readonly queries: ClientQueries; readonly unhook: () => void }
-  >();
+  readonly #followed = new WeakMap<PgClient, Followed>();
   #isOver = false;
 
   constructor(
@@ -74,12 +79,18 @@ export class PoolQueries {
     const followed = this.#followed.get(client);
     if (followed) return followed.queries;
     const queries = new ClientQueries(client, this);
-    this.#followed.set(client, { queries, unhook: this.#tools.follow(queries) });
+    const unhook = this.#tools.follow(queries);
+    const unfollow = followConformingStrings(client, (setting) => {
+      queries.strings = setting;
+    });
+    this.#followed.set(client, { queries, unhook, unfollow });
     return queries;
   }
 
   forget(client: PgClient): void {
-    this.#followed.get(client)?.unhook();
+    const followed = this.#followed.get(client);
+    followed?.unhook();
+    followed?.unfollow();
     this.#followed.delete(client);
   }
 
@@ -121,7 +132,8 @@ export class PoolQueries {
       if (seconds >= this.#tools.slowSeconds) {
         this.#counts.slow++;
         const labels = { operation, summary, errorType, statusCode };
-        this.#reports.slow(client, { text, seconds, rows, labels });
+        const strings = this.#followed.get(client)?.queries.strings ?? "unknown";
+        this.#reports.slow(client, { text, strings, seconds, rows, labels });
       }
       task?.queried(seconds);
       return operation;

@@ -1,5 +1,8 @@
 import { createHash } from "node:crypto";
+import { printable } from "../outside-text.ts";
+import type { ConformingStrings } from "./conforming-strings.ts";
 import { skipBlank, skipLiteral, skipName } from "./sql-scanner.ts";
+import { ValuePositions } from "./value-positions.ts";
 
 const MAX_READ = 20_000;
 const MAX_LENGTH = 500;
@@ -14,14 +17,15 @@ const OPENERS: ReadonlyMap<string, string> = new Map([
  * An SQL text without its data: every literal and every parameter is a `?`, comments are gone, white space is one space.
  * Lists of literals are one `(?)` or `ARRAY[?]` however long they are, and so are rows alike, as in `VALUES (?), (?)`.
  * One line of at most 500 characters, cut between words with `…`; of a text longer than 20,000 characters only so much
- * is read. Names stay, quoted ones too, and so do `true`, `false` and `null`.
+ * is read. Names stay, quoted ones too, and so do `true`, `false` and `null`; but not where they are data: see
+ * {@link ValuePositions}.
  *
- * A backslash is an ordinary character except in `E'…'`, as with `standard_conforming_strings = on`, PostgreSQL's
- * default. A database where that is off may end its strings elsewhere, and the rest of one would be taken for SQL.
+ * @param strings Where it is unknown whether a backslash saves a quote, a string with both is a literal to the end
  */
-export function redactSql(text: string): string {
+export function redactSql(text: string, strings: ConformingStrings = "on"): string {
   const sql = text.length > MAX_READ ? text.slice(0, MAX_READ) : text;
   const line = new RedactedLine();
+  const positions = new ValuePositions();
   for (let at = 0; at < sql.length; ) {
     let end = skipBlank(sql, at);
     if (end > at) {
@@ -29,11 +33,15 @@ export function redactSql(text: string): string {
       at = end;
       continue;
     }
-    end = skipLiteral(sql, at);
-    if (end > at) line.literal();
-    else {
+    end = skipLiteral(sql, at, strings);
+    if (end > at) {
+      positions.literal();
+      line.literal();
+    } else {
       end = Math.max(skipName(sql, at), at + 1);
-      line.add(printable(sql.slice(at, end)));
+      const token = printable(sql.slice(at, end));
+      if (positions.takes(token, sql, end)) line.literal();
+      else line.add(token);
     }
     at = end;
   }
@@ -43,11 +51,6 @@ export function redactSql(text: string): string {
 /** What tells two redacted texts apart, whatever their letter case: 16 hexadecimal digits. */
 export function fingerprintOf(redacted: string): string {
   return createHash("sha256").update(redacted.toLowerCase()).digest("hex").slice(0, 16);
-}
-
-/** Names may contain anything, line ends and halves of a surrogate pair included. */
-function printable(name: string): string {
-  return name.replace(/[\p{Cc}\p{Cs}\u2028\u2029]/gu, "\uFFFD");
 }
 
 /** Where a bracket is open: its place in the line, and that of the row closed last within it. */

@@ -1,6 +1,7 @@
 import type { Events, SlowQuery } from "../events.ts";
 import type { Logger } from "../logger.ts";
 import type { Hold } from "../watch/hold.ts";
+import type { ConformingStrings } from "./conforming-strings.ts";
 import type { FinishedQuery } from "./pool-queries.ts";
 import { fingerprintOf, redactSql } from "./redact-sql.ts";
 import { SlowGroups, type SlowQueryGroup } from "./slow-groups.ts";
@@ -38,7 +39,7 @@ export class SlowQueries {
   }
 
   /** @param hold Under which the query ran, if that is known */
-  slow(pool: string, { text, seconds, rows, labels }: FinishedQuery, hold: Hold | undefined): void {
+  slow(pool: string, { text, strings, seconds, rows, labels }: FinishedQuery, hold: Hold | undefined): void {
     const site = hold?.site?.location;
     const query: SlowQuery = {
       pool,
@@ -48,7 +49,7 @@ export class SlowQueries {
       ...(labels.operation !== undefined && { operation: labels.operation }),
       ...(labels.summary !== undefined && { summary: labels.summary }),
       ...(labels.errorType !== undefined && { errorType: labels.errorType }),
-      ...this.#redact(text),
+      ...this.#redact(text, strings),
       ...(site !== undefined && { site }),
     };
     this.#groups.add(query);
@@ -95,13 +96,14 @@ export class SlowQueries {
     this.#logger.warn(describe(query, this.#slowQueryMillis));
   }
 
-  #redact(text: string): { readonly sql: string; readonly fingerprint: string } {
-    let redacted = this.#redacted.get(text);
+  #redact(text: string, strings: ConformingStrings): { readonly sql: string; readonly fingerprint: string } {
+    const key = strings === "on" ? text : `${strings} ${text}`;
+    let redacted = this.#redacted.get(key);
     if (!redacted) {
-      const sql = redactSql(text);
+      const sql = redactSql(text, strings);
       redacted = { sql, fingerprint: fingerprintOf(sql) };
       if (this.#redacted.size >= MAX_REDACTED) this.#redacted.clear();
-      if (text.length <= MAX_REMEMBERED_LENGTH) this.#redacted.set(text, redacted);
+      if (text.length <= MAX_REMEMBERED_LENGTH) this.#redacted.set(key, redacted);
     }
     return redacted;
   }

@@ -4,6 +4,8 @@
  * text. https://www.postgresql.org/docs/current/sql-syntax-lexical.html and the server's own scan.l
  */
 
+import type { ConformingStrings } from "./conforming-strings.ts";
+
 const QUOTE = 39; // '
 const DOUBLE_QUOTE = 34; // "
 const DOLLAR = 36;
@@ -79,10 +81,10 @@ function commentEnd(sql: string, at: number): number {
   return sql.length;
 }
 
-/** A string of any kind, a number or a parameter. Also a `"` that nothing closes: nobody knows what follows it. */
-export function skipLiteral(sql: string, at: number): number {
+/** A string of any kind, a number or a parameter. Also a `"` that nothing closes: what follows it may be anything. */
+export function skipLiteral(sql: string, at: number, strings: ConformingStrings = "on"): number {
   const code = sql.charCodeAt(at);
-  if (code === QUOTE) return stringEnd(sql, at, false);
+  if (code === QUOTE) return plainStringEnd(sql, at, strings);
   if (code === DOUBLE_QUOTE) return closing(sql, at, '"') < 0 ? sql.length : at;
   if (code === DOLLAR) return dollarEnd(sql, at);
   if (isDigit(code) || (code === DOT && isDigit(sql.charCodeAt(at + 1)))) return numberEnd(sql, at);
@@ -90,7 +92,8 @@ export function skipLiteral(sql: string, at: number): number {
   const prefix = code | SMALL;
   if (next === QUOTE) {
     if (prefix === SMALL_E) return stringEnd(sql, at + 1, true);
-    if (prefix === SMALL_N || prefix === SMALL_B || prefix === SMALL_X) return stringEnd(sql, at + 1, false);
+    if (prefix === SMALL_N) return plainStringEnd(sql, at + 1, strings);
+    if (prefix === SMALL_B || prefix === SMALL_X) return stringEnd(sql, at + 1, false);
   } else if (prefix === SMALL_U && next === AMPERSAND && sql.charCodeAt(at + 2) === QUOTE) {
     // In U&'' the backslash belongs to the letter after it, and does not save a quote.
     return stringEnd(sql, at + 2, false);
@@ -118,6 +121,13 @@ export function skipToken(sql: string, at: number): number {
   if (literal > at) return literal;
   const name = skipName(sql, at);
   return name > at ? name : at + 1;
+}
+
+/** Where it is unknown what a backslash does, and it matters, the string goes to the end. */
+function plainStringEnd(sql: string, at: number, strings: ConformingStrings): number {
+  if (strings !== "unknown") return stringEnd(sql, at, strings === "off");
+  const end = stringEnd(sql, at, false);
+  return end === stringEnd(sql, at, true) ? end : sql.length;
 }
 
 function stringEnd(sql: string, at: number, backslashEscapes: boolean): number {

@@ -284,9 +284,9 @@ test("names and keywords of any SQL are still there, in their order", () => {
   );
   fc.assert(
     fc.property(fc.array(fc.tuple(part, blank, blank), { minLength: 1, maxLength: 14 }), (parts) => {
-      const text = parts.map(([{ text }, before, after]) => `${before}${text}${after}`).join("=");
-      const expected = parts.map(([{ seen }]) => seen).join("=");
-      expect(redactSql(text).replaceAll(/ ?= ?/g, "=")).toBe(expected);
+      const text = parts.map(([{ text }, before, after]) => `${before}${text}${after}`).join("+");
+      const expected = parts.map(([{ seen }]) => seen).join("+");
+      expect(redactSql(text).replaceAll(/ ?\+ ?/g, "+")).toBe(expected);
     }),
     { numRuns: 2_000 },
   );
