@@ -27,7 +27,7 @@ const CONSUMERS: readonly Consumer[] = [
 ];
 
 /** To raise it is a decision, made in the commit that needs it. Rules and runbooks took 20 kB of it, dashboards 25 kB. */
-const BUDGET_BYTES = 205_000;
+const BUDGET_BYTES = 215_000;
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 const bin = (name: string) => path.join(root, "node_modules", ".bin", name);
@@ -68,7 +68,7 @@ async function pack() {
 
 /** Declarations by source file, and the code in one bundle with what it loads later. */
 function belongs(file: string): boolean {
-  if (/^(package\.json|README\.md|LICENSE|CHANGELOG\.md)$/.test(file)) return true;
+  if (/^(package\.json|README\.md|LICENSE|CHANGELOG\.md|SECURITY\.md)$/.test(file)) return true;
   if (/^(prometheus\/(rules|runbooks)|alertmanager)\/[\w./]+\.(yml|md|tmpl)$/.test(file)) return true;
   if (/^grafana\/dashboards\/poolscope-\w+\.json$/.test(file)) return existsSync(path.join(root, file));
   if (/^dist\/(index|own-resource|otlp)\.js$/.test(file)) return true;

@@ -1,4 +1,4 @@
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { readDashboards } from "../support/dashboards.ts";
@@ -30,4 +30,14 @@ test("links of alerts encode the labels in them", () => {
     .flatMap((line) => line.match(/\{\{[^}]*\}\}/g) ?? []);
   expect(taken.length).toBeGreaterThan(10);
   for (const one of taken) expect(one).toMatch(/\| urlquery \}\}$/);
+});
+
+test("the security notes are linked from the README and are in the package", () => {
+  const text = (file: string) => readFileSync(join(ROOT, file), "utf8");
+  expect(text("README.md")).toContain("(SECURITY.md)");
+  expect(JSON.parse(text("package.json")).files).toContain("SECURITY.md");
+  // Every file it points to is there.
+  for (const [, target = ""] of text("SECURITY.md").matchAll(/\]\(([^)#]+)(?:#[^)]*)?\)/g)) {
+    expect(existsSync(join(ROOT, target)), target).toBe(true);
+  }
 });
