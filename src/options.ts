@@ -517,7 +517,7 @@ export interface HoldersOptions {
 
 /** Options of `scope.gracefulShutdown()`. */
 export interface GracefulShutdownOptions {
-  /** The signals that begin it. @default ["SIGTERM"] */
+  /** The signals that begin it. @default ["SIGTERM", "SIGINT"] */
   signals?: readonly NodeJS.Signals[] | undefined;
   /**
    * Milliseconds between `/ready` turning to 503 and the server taking no more connections, 0 or more: the time load
@@ -526,9 +526,18 @@ export interface GracefulShutdownOptions {
    * @default 5000
    */
   delayMillis?: number | undefined;
-  /** Milliseconds requests under way, and then holders of connections, may take after that, 1 or more. @default 10000 */
+  /**
+   * Milliseconds requests under way and holders of connections may take after that, 1 or more. Then they are cut off.
+   *
+   * @default 10000
+   */
   timeoutMillis?: number | undefined;
-  /** Whether to end the process after it, with `process.exitCode`, else 0. @default true */
+  /**
+   * Whether to end the process after it, with `process.exitCode`, else 0. While other listeners of the signal may be at
+   * work, the process ends when it has nothing left to do, and `timeoutMillis` later at the latest.
+   *
+   * @default true
+   */
   exit?: boolean | undefined;
 }
 

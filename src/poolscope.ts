@@ -17,7 +17,8 @@ import { Scope } from "./scope.ts";
 import type { ConnectionBudget } from "./server/connection-budget.ts";
 import type { Holder } from "./server/holders.ts";
 import { resolveOptions } from "./settings.ts";
-import type { ClosableServer, GracefulShutdown } from "./shutdown/graceful-shutdown.ts";
+import type { GracefulShutdown } from "./shutdown/graceful-shutdown.ts";
+import type { ClosableServer } from "./shutdown/server-connections.ts";
 import type { PgPool } from "./watch/pg-types.ts";
 import type { PoolWatch } from "./watch/pool-watch.ts";
 
@@ -95,9 +96,12 @@ export interface Poolscope extends AsyncDisposable {
    */
   on<E extends keyof PoolscopeEvents>(event: E, listener: (data: PoolscopeEvents[E]) => void): () => void;
   /**
-   * Ends the application when it is told to: on `SIGTERM`, `/ready` turns to 503; after `delayMillis` the server takes no
-   * more connections; requests under way and holders of connections are waited for; the pools end, the last numbers are
-   * exported, and the process exits. A second signal skips the delay.
+   * Ends the application on `SIGTERM` and `SIGINT`. `/ready` turns to 503, and answers carry `Connection: close`. After
+   * `delayMillis` the server takes no more connections; requests under way and holders of connections are waited for;
+   * the pools end, the last numbers are exported, and the process exits. Nothing of it throws or rejects.
+   *
+   * A second signal skips the delay. Another one, a second or more later, ends the process at once, as if killed by it.
+   * While other listeners of the signal may be at work, the process ends on its own, or after `timeoutMillis` more.
    *
    * @param server What `app.listen()` returned
    * @throws PoolscopeError `POOLSCOPE_INVALID_OPTION`, `POOLSCOPE_SHUT_DOWN`

@@ -33,11 +33,8 @@ import {
   type Settings,
 } from "./settings.ts";
 import { drainPools } from "./shutdown/drain-pools.ts";
-import {
-  type ClosableServer,
-  type GracefulShutdown,
-  gracefulShutdown,
-} from "./shutdown/graceful-shutdown.ts";
+import { type GracefulShutdown, gracefulShutdown } from "./shutdown/graceful-shutdown.ts";
+import type { ClosableServer } from "./shutdown/server-connections.ts";
 import { isPool, type PgPool } from "./watch/pg-types.ts";
 import { MISREAD, poolIdentity } from "./watch/pool-identity.ts";
 import type { PoolWatch } from "./watch/pool-watch.ts";
@@ -110,8 +107,7 @@ export class Scope implements Poolscope {
     return gracefulShutdown(server, settings, {
       lifecycle: this.#engine.lifecycle,
       logger: this.#engine.settings.logger,
-      drain: (timeoutMillis) =>
-        drainPools(this.#engine.registry.all(), timeoutMillis, this.#engine.settings.logger),
+      drain: (time) => drainPools(this.#engine.registry.all(), time, this.#engine.settings.logger),
       shutdown: () => this.shutdown(),
     });
   }

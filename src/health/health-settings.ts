@@ -112,11 +112,15 @@ function resolvePing(given: unknown): PingSettings | undefined {
   };
 }
 
+const UNCATCHABLE = ["SIGKILL", "SIGSTOP"];
+
 function resolveSignals(given: unknown): readonly NodeJS.Signals[] {
-  if (given === undefined) return ["SIGTERM"];
+  if (given === undefined) return ["SIGTERM", "SIGINT"];
   if (!Array.isArray(given)) throw expected("signals", 'an array of signals like ["SIGTERM"]', given);
   for (const signal of given) {
     if (!(String(signal) in constants.signals)) throw expected("signals", "names of signals", signal);
+    if (UNCATCHABLE.includes(signal))
+      throw expected("signals", "signals that a process can listen to", signal);
   }
   return given as NodeJS.Signals[];
 }

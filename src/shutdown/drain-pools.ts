@@ -2,16 +2,24 @@ import type { Logger } from "../logger.ts";
 import type { WatchedPool } from "../watch/watched-pool.ts";
 import { drain, type UnreturnedConnection } from "./drain.ts";
 
-/** Drains all pools at once, and says who did not return what they held. Never rejects. */
+/** How long holders of connections are waited for. */
+export interface DrainTime {
+  /** What a shutdown allows for requests and holders together. */
+  readonly timeoutMillis: number;
+  /** What its requests have left of it. */
+  readonly leftMillis: number;
+}
+
+/** Drains all pools at once, and logs where connections were taken that were not returned. Never rejects. */
 export async function drainPools(
   pools: readonly WatchedPool[],
-  timeoutMillis: number,
+  { timeoutMillis, leftMillis }: DrainTime,
   logger: Logger,
 ): Promise<void> {
   await Promise.all(
     pools.map(async ({ name, pool }) => {
       try {
-        const { unreturned } = await drain(pool, { timeoutMillis });
+        const { unreturned } = await drain(pool, { timeoutMillis: leftMillis });
         for (const connection of unreturned) {
           logger.warn(
             `${name} - a connection was not returned within ${timeoutMillis} ms and was cut off${where(connection)}`,
