@@ -51,6 +51,8 @@ async function startIn(folder: string, flags: readonly string[]): Promise<Postgr
     // PostgreSQL refuses to run as root: an account for it is made where there is none.
     createPostgresUser: isRoot,
     authMethod: "scram-sha-256",
+    // A thousand files that are gone before a disk could fail.
+    initdbFlags: ["--no-sync"],
     postgresFlags: [
       ...["-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories="],
       // Every process carries the name of the folder in its title: see postgres-processes.ts.
