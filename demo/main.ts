@@ -12,6 +12,8 @@ import { addressFrom, serve } from "./server.ts";
 import { stopSignal } from "./stop-signal.ts";
 
 const signal = stopSignal();
+/** Milliseconds of the two seconds that the demo may take to end: PostgreSQL takes as long, and may not answer at all. */
+const TIMEOUT_MILLIS = 500;
 /** What was started, in that order; stopped in the reverse one. */
 const stops: (() => Promise<void>)[] = [];
 
@@ -27,6 +29,8 @@ try {
   }
 }
 await stop();
+// Sockets to a database that does not answer would keep the process alive.
+process.exit();
 
 async function start(): Promise<string> {
   const address = addressFrom(process.env);
@@ -35,11 +39,12 @@ async function start(): Promise<string> {
   signal.throwIfAborted();
 
   const pools = openPools(connection);
-  stops.push(() => closePools(pools));
+  stops.push(() => closePools(pools, TIMEOUT_MILLIS));
   const told = process.env["DEMO_WEBHOOK"];
   const scope = poolscope({
     serviceName: process.env["OTEL_SERVICE_NAME"] || "poolscope-demo",
-    logger: console,
+    // Ctrl-C is answered by one line, and by what goes wrong then.
+    logger: { ...console, info: (line: string) => signal.aborted || console.info(line) },
     sampleIntervalMillis: 5000,
     queryName,
     notifiers: told ? [webhook(told)] : [],
@@ -54,11 +59,20 @@ async function start(): Promise<string> {
   app.post("/demo/churn", churnRoute(pools));
   app.use(answerErrors);
 
-  await createTables(pools);
-  const server = await serve(app, address);
-  stops.push(server.stop);
-  if (process.env["DEMO_LOAD"] !== "off") stops.push(startLoad(server.origin));
-  return server.origin;
+  await unlessAborted(createTables(pools));
+  const { server, origin } = await serve(app, address);
+  const shutdown = { signals: [], delayMillis: 0, timeoutMillis: TIMEOUT_MILLIS, exit: false };
+  const { begin } = scope.gracefulShutdown(server, shutdown);
+  const stopLoad = process.env["DEMO_LOAD"] === "off" ? async () => {} : startLoad(origin);
+  // The load waits for answers, which the shutdown cuts off when they take too long.
+  stops.push(async () => void (await Promise.all([stopLoad(), begin()])));
+  return origin;
+}
+
+/** Work that waits for a database may never end. */
+async function unlessAborted(work: Promise<unknown>): Promise<void> {
+  await Promise.race([work, once(signal, "abort")]);
+  signal.throwIfAborted();
 }
 
 async function stop(): Promise<void> {

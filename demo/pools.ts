@@ -1,5 +1,5 @@
-import { once } from "node:events";
 import { Pool, type PoolConfig } from "pg";
+import { drain } from "poolscope";
 
 export interface Pools {
   readonly orders: Pool;
@@ -14,8 +14,9 @@ export function openPools(connection: PoolConfig): Pools {
   };
 }
 
-export async function closePools({ orders, reports }: Pools): Promise<void> {
-  await Promise.all([close(orders), close(reports)]);
+/** Also pools that have ended, and those of a server that does not answer. */
+export async function closePools({ orders, reports }: Pools, timeoutMillis: number): Promise<void> {
+  await Promise.all([drain(orders, { timeoutMillis }), drain(reports, { timeoutMillis })]);
 }
 
 /** Several demos may share a database and start at once: the lock is held until the end of all these statements. */
@@ -36,17 +37,12 @@ export async function createTables({ orders }: Pools): Promise<void> {
 
 function open(config: PoolConfig): Pool {
   const pool = new Pool(config);
-  // A connection lost while idle is said here, and one lost while handed out only by the client itself: either event
-  // ends the process when nobody listens. The pool opens another connection by itself.
-  pool.on("error", (error) => console.error(`an idle connection was lost: ${error.message}`));
+  // A connection lost while idle is logged here, and one lost while handed out only by the client itself: either event
+  // ends the process without a listener. The pool opens another connection by itself. Those of a pool that ends are
+  // closing while the server stops, which it calls an error.
+  pool.on("error", (error) => {
+    if (!pool.ending) console.error(`an idle connection was lost: ${error.message}`);
+  });
   pool.on("connect", (client) => client.on("error", () => {}));
   return pool;
-}
-
-/** `end()` resolves while connections are still closing. A server stopped meanwhile would call that an error. */
-async function close(pool: Pool): Promise<void> {
-  let open = pool.totalCount;
-  pool.on("remove", () => open--);
-  await pool.end();
-  while (open > 0) await once(pool, "remove");
 }

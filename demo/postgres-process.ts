@@ -1,6 +1,7 @@
 import { fork } from "node:child_process";
 import { once } from "node:events";
 import type { PostgresMessage } from "./postgres-child.ts";
+import { removePostgres } from "./postgres-processes.ts";
 
 export interface PostgresProcess {
   /** What `pg.Pool` needs to connect. */
@@ -25,18 +26,23 @@ export async function startPostgresProcess(): Promise<PostgresProcess> {
   });
   const exited = once(child, "exit");
   const answered = once(child, "message") as Promise<[PostgresMessage]>;
-  const silent = exited.then(() => ({ error: "PostgreSQL's process ended before it could tell why" }));
+  const silent = exited.then(() => ({ error: "PostgreSQL's process ended without a reason" }));
 
   const answer = await Promise.race([answered.then(([message]) => message), silent]);
   if ("error" in answer) {
     await exited;
     throw new Error(answer.error);
   }
+  const { folder, ...connection } = answer;
   return {
-    connection: answer,
+    connection,
     async stop() {
+      // It may have been stopped, together with the server.
+      child.kill("SIGCONT");
       if (child.connected) child.disconnect();
       await exited;
+      // It may have been killed.
+      await removePostgres(folder);
     },
   };
 }

@@ -5,7 +5,7 @@ import { setTimeout as wait } from "node:timers/promises";
 
 const LOOK_MILLIS = 10;
 /** A shutdown takes a tenth of a second. What is left then is ended by the kernel. */
-const PATIENCE_MILLIS = 700;
+const PATIENCE_MILLIS = 500;
 
 interface PostgresProcess {
   readonly pid: number;

@@ -6,9 +6,8 @@ import type { Express } from "express";
 const DEFAULT_PORT = 3000;
 
 export interface RunningServer {
+  readonly server: Server;
   readonly origin: string;
-  /** Waits for the answers still due. */
-  stop(): Promise<void>;
 }
 
 export interface Address {
@@ -38,19 +37,10 @@ export async function serve(app: Express, { host, port }: Address): Promise<Runn
     await listen(server, host, 0);
   }
   const { port: actual } = server.address() as AddressInfo;
-  return { origin: `http://127.0.0.1:${actual}`, stop: () => close(server) };
+  return { server, origin: `http://127.0.0.1:${actual}` };
 }
 
 async function listen(server: Server, host: string, port: number): Promise<void> {
   server.listen(port, host);
   await once(server, "listening");
-}
-
-/** Browsers keep connections open for their next request: those are closed as soon as nothing runs on them. */
-async function close(server: Server): Promise<void> {
-  const closed = once(server, "close");
-  server.close();
-  const timer = setInterval(() => server.closeIdleConnections(), 100);
-  await closed;
-  clearInterval(timer);
 }
