@@ -42,3 +42,12 @@ export class ErrorCounts {
     return counted;
   }
 }
+
+/** An error of the caller's own, with its own stack: several callers may fail for one reason. */
+export function copyError(error: unknown): unknown {
+  if (!(error instanceof Error)) return error;
+  const copy = new Error(error.message);
+  const { stack: _, ...own } = Object.getOwnPropertyDescriptors(error);
+  Object.defineProperties(copy, own);
+  return Object.setPrototypeOf(copy, Object.getPrototypeOf(error));
+}

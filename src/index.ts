@@ -61,6 +61,10 @@ export type {
   WatchOptions,
   WebhookOptions,
 } from "./options.ts";
+export { type DrainReport, drain, type UnreturnedConnection } from "./pools/drain.ts";
+export { flush } from "./pools/flush.ts";
+export { type PgPoolOptions, poolOptions } from "./pools/pool-options.ts";
+export { warm } from "./pools/warm.ts";
 export { type Poolscope, poolscope } from "./poolscope.ts";
 export type { SlowQueryGroup } from "./queries/slow-groups.ts";
 export type {
@@ -70,14 +74,10 @@ export type {
   LeakSuspect,
   PoolReading,
 } from "./readings/pool-reading.ts";
-export { flush } from "./recycling/flush.ts";
-export { type PgPoolOptions, poolOptions } from "./recycling/pool-options.ts";
 export { type PoolRecycling, recycle } from "./recycling/recycle.ts";
-export { warm } from "./recycling/warm.ts";
 export type { ConnectionBudget } from "./server/connection-budget.ts";
 export type { Holder } from "./server/holders.ts";
 export type { ServerActivity } from "./server/server-activity.ts";
-export { type DrainReport, drain, type UnreturnedConnection } from "./shutdown/drain.ts";
 export type { GracefulShutdown } from "./shutdown/graceful-shutdown.ts";
 export type { ClosableServer } from "./shutdown/server-connections.ts";
 export type { CloseReason } from "./watch/close-reason.ts";

@@ -323,7 +323,12 @@ export interface RecycleOptions {
   lifetimeJitter?: number | undefined;
   /** Seconds after which an idle connection is pinged, 1 or more; 0 never. Below what others close idle ones after. @default 0 */
   keepAliveSeconds?: number | undefined;
-  /** Also close a connection on which the server said 25006, read-only transaction: for failovers. @default false */
+  /**
+   * Also close a connection on which the server reported 25006, read-only transaction: for failovers. Not where the holder
+   * has set something in its session.
+   *
+   * @default true
+   */
   evictReadOnly?: boolean | undefined;
   /** What happens to a connection released inside a transaction. A rollback that fails destroys it. @default "rollback" */
   transactionAtRelease?: "rollback" | "destroy" | "ignore" | undefined;

@@ -1,5 +1,13 @@
-import { decide, decidedReason } from "../watch/close-reason.ts";
-import type { ConnectCallback, HookableClient, HookablePool, PgClient } from "../watch/pg-types.ts";
+import { expectedSecret } from "../errors.ts";
+import { decide, decidedReason, undecide } from "../watch/close-reason.ts";
+import {
+  type ConnectCallback,
+  type HookableClient,
+  type HookablePool,
+  isPool,
+  type PgClient,
+  type PgPool,
+} from "../watch/pg-types.ts";
 
 /**
  * pg-pool from the inside, as far as recycling reads or calls it. The members with an underscore are not public; they are
@@ -85,7 +93,7 @@ const METHODS = [
 ] as const;
 
 /** Whether this is pg-pool itself, and not only an object with the same public members. */
-export function hasInside(pool: HookablePool): pool is PoolInside {
+function hasInside(pool: HookablePool): pool is PoolInside {
   const inside = pool as Partial<PoolInside>;
   const { _clients, _idle, _pendingQueue, _expired } = inside;
   return (
@@ -97,6 +105,12 @@ export function hasInside(pool: HookablePool): pool is PoolInside {
   );
 }
 
+/** The same pool, with what is inside pg-pool. */
+export function insideOf(pool: PgPool): PoolInside {
+  if (isPool(pool) && hasInside(pool)) return pool;
+  throw expectedSecret("pool", "a pg.Pool", pool, "POOLSCOPE_INVALID_POOL");
+}
+
 /** Its socket is closed, or about to close: no statement will be answered. */
 export function isBroken(client: ClientInside): boolean {
   const stream = client.connection?.stream;
@@ -105,6 +119,11 @@ export function isBroken(client: ClientInside): boolean {
 
 export function isIdle(pool: PoolInside, client: PgClient): boolean {
   return pool._idle.some((item) => item.client === client);
+}
+
+/** A client without such a field, of `pg.native` for one, is taken for connected. */
+export function isConnected(client: PgClient): boolean {
+  return (client as { _connected?: boolean })._connected !== false;
 }
 
 /** A statement is running, or queued. */
@@ -131,6 +150,25 @@ export function isGivenUp(client: ClientInside): boolean {
     typeof callback === "function" &&
     callback.length === 0
   );
+}
+
+/** The beginning of pg-pool's `_release`: to every listener the client is released now, and stays open. */
+export function announceRelease(
+  pool: PoolInside,
+  client: ClientInside,
+  idleListener: IdleListener,
+  error: unknown,
+): void {
+  const decision = decidedReason(client);
+  client.on("error", idleListener);
+  client._poolUseCount = (client._poolUseCount ?? 0) + 1;
+  decide(client, "kept");
+  try {
+    pool.emit("release", error, client);
+  } finally {
+    if (decision) decide(client, decision);
+    else undecide(client);
+  }
 }
 
 /** Takes a client out of the idle ones, so that pg-pool cannot hand it out. */
@@ -202,4 +240,26 @@ export function serve(pool: PoolInside): void {
 /** Ends a connection without the Terminate message: the server may not be there to read it. */
 export function destroySocket(client: ClientInside): void {
   client.connection?.stream?.destroy?.();
+}
+
+/** Answers the callers in the queue, which a pool that ends does not serve any more. Each in a turn of its own: they may throw. */
+export function refuseQueued(pool: PoolInside, refusal: () => Error): void {
+  for (const item of pool._pendingQueue.splice(0)) {
+    if (!item.timedOut) process.nextTick(item.callback, refusal(), undefined, () => {});
+  }
+}
+
+/** Has a public count of the pool show more than pg-pool knows of. */
+export function addToCount(
+  pool: PoolInside,
+  name: "waitingCount" | "idleCount",
+  more: () => number,
+): () => void {
+  // An own property is somebody else's, who knows better.
+  if (Object.hasOwn(pool, name)) return () => {};
+  const get = (): number => Reflect.get(Object.getPrototypeOf(pool), name, pool) + more();
+  Object.defineProperty(pool, name, { get, configurable: true, enumerable: false });
+  return () => {
+    if (Object.getOwnPropertyDescriptor(pool, name)?.get === get) Reflect.deleteProperty(pool, name);
+  };
 }

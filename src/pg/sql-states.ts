@@ -111,3 +111,39 @@ export function rulingOn(sqlState: string): Ruling {
 export function closesSession(sqlState: string): boolean {
   return !rulingOn(sqlState).isKept;
 }
+
+/** The server refused a statement and carries on, with a session that is not the cause: severity ERROR. */
+export function isKeptAfter(error: unknown): boolean {
+  if (!(error instanceof Error)) return false;
+  const { code, severity } = error as ServerError;
+  // Severities come in the server's language; what ends the session is known by its code.
+  if (typeof severity !== "string" || typeof code !== "string" || !/^[0-9A-Z]{5}$/.test(code)) return false;
+  return !/^(FATAL|PANIC)$/.test(severity) && !closesSession(code);
+}
+
+export interface ServerError {
+  readonly code?: unknown;
+  readonly severity?: unknown;
+  readonly routine?: unknown;
+}
+
+/** Connection exceptions, shutdowns and time limits of the session: the server ends the connection after these. */
+const LOST = /^(08...|57P0[1235]|25P0[34])$/;
+
+/**
+ * What an error says of the session, whatever the application makes of it: the server ends the connection, or will not
+ * serve it any more, or the next statement would fail too: read-only after a failover, a cached plan that has changed,
+ * prepared statements that the session does not know, or has.
+ */
+export function sessionFault({
+  code,
+  severity,
+  routine,
+}: ServerError): "ends" | "lost" | "read-only" | "prepared statement" | undefined {
+  if (typeof code !== "string") return undefined;
+  if (LOST.test(code)) return severity === "FATAL" || severity === "PANIC" ? "ends" : "lost";
+  if (code === "25006") return "read-only";
+  // Of all that is not supported only the cached plan is the session's.
+  const isPlan = code === "0A000" && routine === "RevalidateCachedQuery";
+  return isPlan || code === "26000" || code === "42P05" ? "prepared statement" : undefined;
+}

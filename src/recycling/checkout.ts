@@ -1,6 +1,8 @@
 import { PoolscopeError } from "../errors.ts";
 import { type ClientInside, type IdleItem, isBroken, type PoolInside } from "../pg/pool-inside.ts";
-import { override } from "../watch/override.ts";
+import { opensTransaction } from "../pg/query-transaction.ts";
+import { CallSite } from "../watch/call-site.ts";
+import { hasLayer } from "../watch/override.ts";
 import type { ConnectCallback, PgClient } from "../watch/pg-types.ts";
 import { countWaiting } from "../watch/pool-state.ts";
 import { countFree } from "../watch/recycled-pools.ts";
@@ -19,57 +21,52 @@ export function hookCheckouts(recycler: Recycler): () => void {
   const { pool, settings, counts, gate } = recycler;
   const { pingAfterIdleMillis, maxWaiting } = settings;
   let isQuery = false;
+  /** Where `pool.query` begins a transaction. */
+  let querySite: CallSite | undefined;
 
   counts.isRefusing = () =>
     recycler.isActive && countWaiting(pool) >= maxWaiting && (countFree(pool) <= 0 || gate.isClosed);
 
-  const unhookConnect = override(
-    pool,
-    "connect",
-    (original) => {
-      recycler.connect = (callback) => original.call(pool, callback);
-      return function connect(this: PoolInside, callback?: ConnectCallback): unknown {
-        const isOurs = recycler.isActive && !pool.ending && (!callback || typeof callback === "function");
-        if (!isOurs) return callback === undefined ? original.call(this) : original.call(this, callback);
-        if (maxWaiting !== Number.POSITIVE_INFINITY && counts.isRefusing()) return refuse(callback);
+  const unhookConnect = recycler.hook("connect", (original) => {
+    recycler.connect = (callback) => original.call(pool, callback);
+    return function connect(this: PoolInside, callback?: ConnectCallback): unknown {
+      const isOurs = recycler.isActive && !pool.ending && (!callback || typeof callback === "function");
+      if (!isOurs) return callback === undefined ? original.call(this) : original.call(this, callback);
+      if (maxWaiting !== Number.POSITIVE_INFINITY && counts.isRefusing()) return refuse(callback);
 
-        const asked = performance.now();
-        const next = nextIdle();
-        const isOpen = !gate.isClosed && gate.waiting === 0;
-        if (!isOpen || (next && !isWell(next.client as ClientInside, asked))) {
-          return callback ? admit(Ticket.ofCallback(asked, isQuery, callback)) : promise(asked);
-        }
-        // pg-pool has one that is well: there is no dial that could fail, and its session is known.
-        if (next && !isQuery) return callback ? original.call(this, callback) : original.call(this);
-        if (callback) return original.call(this, seenFirst(callback, asked, isQuery));
-        const Before = replacePromise(asked);
-        try {
-          return original.call(this);
-        } finally {
-          pool.Promise = Before;
-        }
-      };
-    },
-    "recycling",
-  );
+      const asked = performance.now();
+      const next = nextIdle();
+      const isOpen = !gate.isClosed && gate.waiting === 0;
+      if (!isOpen || (next && !isWell(next.client as ClientInside, asked))) {
+        return callback ? admit(Ticket.ofCallback(asked, isQuery, callback)) : promise(asked);
+      }
+      // pg-pool has one that is well and known: there is no dial that could fail, and nothing to note.
+      if (next && !isQuery && recycler.knownSession(next.client)?.isKnown) {
+        return callback ? original.call(this, callback) : original.call(this);
+      }
+      if (callback) return original.call(this, seenFirst(callback, asked, isQuery));
+      const Before = replacePromise(asked);
+      try {
+        return original.call(this);
+      } finally {
+        pool.Promise = Before;
+      }
+    };
+  });
 
   // `query` calls `connect` before it returns: that is how its checkouts are told from the application's.
-  const unhookQuery = override(
-    pool,
-    "query",
-    (original) => {
-      return function query(this: PoolInside, ...args: unknown[]): unknown {
-        const wasQuery = isQuery;
-        isQuery = true;
-        try {
-          return Reflect.apply(original, this, args);
-        } finally {
-          isQuery = wasQuery;
-        }
-      };
-    },
-    "recycling",
-  );
+  const unhookQuery = recycler.hook("query", (original) => {
+    return function query(this: PoolInside, ...args: unknown[]): unknown {
+      const wasQuery = isQuery;
+      isQuery = true;
+      querySite = opensTransaction(args[0]) && !hasLayer(pool, "query", "watch") ? new CallSite() : undefined;
+      try {
+        return Reflect.apply(original, this, args);
+      } finally {
+        isQuery = wasQuery;
+      }
+    };
+  });
 
   /** The idle client that pg-pool would hand out next. */
   function nextIdle(): IdleItem | undefined {
@@ -85,9 +82,10 @@ export function hookCheckouts(recycler: Recycler): () => void {
   // ── on pg-pool's way ──
 
   function seenFirst(callback: ConnectCallback, asked: number, isOfQuery: boolean): ConnectCallback {
+    const site = isOfQuery ? querySite : undefined;
     return function (this: unknown, ...args) {
       const [error, client] = args;
-      if (client) recycler.handedOut(client, isOfQuery);
+      if (client) recycler.handedOut(client, isOfQuery, site);
       else if (gate.failed(error, asked)) {
         return waitAgain(Ticket.ofCallback(asked, isOfQuery, callback), error);
       } else recycler.coded(error);

@@ -1,5 +1,4 @@
 import { type ClientInside, callsBack, destroySocket, serve } from "../pg/pool-inside.ts";
-import { override } from "../watch/override.ts";
 import type { Recycler } from "./recycler.ts";
 
 /**
@@ -8,25 +7,20 @@ import type { Recycler } from "./recycler.ts";
  */
 export function hookRemovals(recycler: Recycler): () => void {
   const { pool } = recycler;
-  return override(
-    pool,
-    "_remove",
-    (original) => {
-      return function _remove(given, callback) {
-        const client = given as ClientInside;
-        if (!recycler.isActive) return Reflect.apply(original, pool, [client, callback]);
-        // Where pg-pool itself would not serve its queue: a connection that broke while it was idle.
-        const done = callback ?? (() => serve(pool));
-        try {
-          Reflect.apply(original, pool, [client, done]);
-        } finally {
-          if (!callsBack(pool)) process.nextTick(() => recycler.serve());
-          mind(recycler, client);
-        }
-      };
-    },
-    "recycling",
-  );
+  return recycler.hook("_remove", (original) => {
+    return function _remove(given, callback) {
+      const client = given as ClientInside;
+      if (!recycler.isActive) return Reflect.apply(original, pool, [client, callback]);
+      // Where pg-pool itself would not serve its queue: a connection that broke while it was idle.
+      const done = callback ?? (() => serve(pool));
+      try {
+        Reflect.apply(original, pool, [client, done]);
+      } finally {
+        if (!callsBack(pool)) process.nextTick(() => recycler.serve());
+        mind(recycler, client);
+      }
+    };
+  });
 }
 
 function mind(recycler: Recycler, client: ClientInside): void {

@@ -1,9 +1,11 @@
+import { copyError } from "../error-type.ts";
 import { PoolscopeError } from "../errors.ts";
 import { isPassing } from "../pg/passing-error.ts";
+import type { PendingItem } from "../pg/pool-inside.ts";
 import { timeoutType, WAIT_TIMEOUT } from "../watch/dial-failure.ts";
 import type { PgClient } from "../watch/pg-types.ts";
 import type { Recycler } from "./recycler.ts";
-import { copyError, type Ticket } from "./ticket.ts";
+import type { Ticket } from "./ticket.ts";
 
 const FIRST_PAUSE_MILLIS = 25;
 const LONGEST_PAUSE_MILLIS = 250;
@@ -22,9 +24,8 @@ const CALLERS_A_TURN = 200;
  */
 export class Gate {
   readonly #recycler: Recycler;
-  /** Callers at the gate, by when they asked. Those settled meanwhile stay for a while. */
+  /** Callers at the gate, by when they asked. */
   #waiting: Ticket[] = [];
-  #settledWaiting = 0;
   /** Callers in pg-pool's hands, or waiting for a ping. */
   readonly #underWay = new Set<Ticket>();
   #isClosed = false;
@@ -45,17 +46,12 @@ export class Gate {
 
   /** Callers at the gate. */
   get waiting(): number {
-    return this.#waiting.length - this.#settledWaiting;
+    return this.#waiting.length;
   }
 
   /** When the callers at the gate asked, oldest first. */
   waitingSince(limit: number): readonly number[] {
-    const since: number[] = [];
-    for (const ticket of this.#waiting) {
-      if (since.length === limit) break;
-      if (!ticket.isSettled) since.push(ticket.asked);
-    }
-    return since;
+    return this.#waiting.slice(0, limit).map(({ asked }) => asked);
   }
 
   /**
@@ -77,6 +73,7 @@ export class Gate {
 
   /** Lets a caller wait until the gate opens. */
   park(ticket: Ticket): void {
+    ticket.item = undefined;
     const waiting = this.#waiting;
     let from = 0;
     let to = waiting.length;
@@ -157,25 +154,11 @@ export class Gate {
     const { pool } = this.#recycler;
     for (let left = CALLERS_A_TURN; left > 0; left--) {
       if (this.#isClosed && pool._idle.length <= pool._pendingQueue.length) return;
-      const ticket = this.#next();
+      const ticket = this.#waiting.shift();
       if (!ticket) return;
       this.attempt(ticket);
     }
     this.#arm(0);
-  }
-
-  /** Takes the first who waits. */
-  #next(): Ticket | undefined {
-    this.#forgetSettled();
-    return this.#waiting.shift();
-  }
-
-  /** Those whose deadline is over are the oldest. */
-  #forgetSettled(): void {
-    let settled = 0;
-    while (this.#waiting[settled]?.isSettled) settled++;
-    this.#waiting.splice(0, settled);
-    this.#settledWaiting -= settled;
   }
 
   /** The pool ends: answers those at the gate, and those who wait for a ping. Whom pg-pool dials for gets its answer. */
@@ -183,7 +166,6 @@ export class Gate {
     const pinging = [...this.#underWay].filter(({ isPinging }) => isPinging);
     const waiting = this.#waiting;
     this.#waiting = [];
-    this.#settledWaiting = 0;
     for (const ticket of [...pinging, ...waiting]) {
       this.#underWay.delete(ticket);
       ticket.settle(refusal(this.#failureOf(ticket)));
@@ -222,7 +204,7 @@ export class Gate {
   #probe(): void {
     const at = performance.now();
     if (at - this.#probedAt < PROBE_MILLIS || this.#recycler.pool._isFull()) return;
-    const ticket = this.#next();
+    const ticket = this.#waiting.shift();
     if (!ticket) return;
     this.#probedAt = at;
     this.attempt(ticket);
@@ -231,32 +213,33 @@ export class Gate {
   /** Answers those whose time is over, and arms the timer for the next of them. */
   #expire(): void {
     const at = performance.now();
-    const queued = new Set(this.#underWay.size > 0 ? this.#recycler.pool._pendingQueue : []);
+    let queue: Set<PendingItem> | undefined;
+    const isQueued = ({ item }: Ticket): boolean => {
+      if (item) queue ??= new Set(this.#recycler.pool._pendingQueue);
+      return item !== undefined && queue?.has(item) === true;
+    };
     let soonest = Number.POSITIVE_INFINITY;
     let left = CALLERS_A_TURN;
-    const mind = (ticket: Ticket, isQueued: boolean): boolean => {
-      const deadline = this.#deadlineOf(ticket, isQueued);
-      if (deadline <= at && left-- > 0) this.#giveUp(ticket, isQueued);
+    const isOver = (ticket: Ticket): boolean => {
+      const deadline = this.#deadlineOf(ticket, isQueued(ticket));
+      if (deadline <= at && left-- > 0) this.#giveUp(ticket);
       else soonest = Math.min(soonest, deadline);
       return ticket.isSettled;
     };
-    for (const ticket of this.#waiting) {
-      if (!ticket.isSettled && mind(ticket, false)) this.#settledWaiting++;
-    }
-    for (const ticket of this.#underWay) {
-      const { item } = ticket;
-      if (ticket.isSettled || mind(ticket, item !== undefined && queued.has(item)))
-        this.#underWay.delete(ticket);
-    }
-    this.#forgetSettled();
+    let over = 0;
+    for (const ticket of this.#waiting) if (isOver(ticket)) over++;
+    if (over > 0) this.#waiting = this.#waiting.filter(({ isSettled }) => !isSettled);
+    for (const ticket of this.#underWay) if (isOver(ticket)) this.#underWay.delete(ticket);
     if (soonest < Number.POSITIVE_INFINITY) this.#arm(Math.max(0, soonest - at));
   }
 
-  #giveUp(ticket: Ticket, isQueued: boolean): void {
+  #giveUp(ticket: Ticket): void {
     const queue = this.#recycler.pool._pendingQueue;
-    if (ticket.item) {
-      if (isQueued) queue.splice(queue.indexOf(ticket.item), 1);
-      ticket.item.timedOut = true;
+    const { item } = ticket;
+    if (item) {
+      item.timedOut = true;
+      const at = queue.indexOf(item);
+      if (at !== -1) queue.splice(at, 1);
     }
     ticket.settle(this.#failureOf(ticket));
   }
@@ -271,7 +254,9 @@ export class Gate {
 
   /** In pg-pool's queue a caller waits for others, and not for the server: only the pool's own limit counts. */
   #deadlineOf(ticket: Ticket, isQueued = false): number {
-    const { settings, patienceMillis } = this.#recycler;
+    const { pool, settings, patienceMillis } = this.#recycler;
+    // pg-pool has nothing left that could answer.
+    if (pool.ended) return ticket.asked;
     const isForServer = !ticket.isPinging && !isQueued && (ticket.item === undefined || ticket.error);
     return (
       ticket.asked + (isForServer && settings.dialRetryMillis > 0 ? this.#retryMillis() : patienceMillis)

@@ -58,9 +58,15 @@ export class Lease {
     return new Lease(lessor, item.client as ClientInside, item.idleListener, purpose);
   }
 
+  /** Waits for the time limit, or the end of the connection. */
+  wait(limitMillis: number, next: (outcome: Outcome) => void): void {
+    this.#step = next;
+    this.#timer = setTimeout(() => this.#finish("silent"), limitMillis).unref();
+  }
+
   /** Sends a statement of recycling. */
   ask(text: string, limitMillis: number, next: (outcome: Outcome) => void): void {
-    this.#begin(limitMillis, next);
+    this.wait(limitMillis, next);
     try {
       ask(this.client, text, (isRefused) => this.#finish(isRefused ? "refused" : "done"));
     } catch {
@@ -71,7 +77,7 @@ export class Lease {
   /** Waits until no statement is running or queued. */
   untilReady(limitMillis: number, next: (outcome: Outcome) => void): void {
     const { connection } = this.client;
-    this.#begin(limitMillis, next);
+    this.wait(limitMillis, next);
     if (!isBusy(this.client) || !connection?.on) {
       this.#finish("done");
       return;
@@ -86,11 +92,6 @@ export class Lease {
       connection.removeListener?.("readyForQuery", onReady);
       step?.(outcome);
     };
-  }
-
-  /** Waits for the connection to end by itself. */
-  untilEnd(limitMillis: number, next: (outcome: Outcome) => void): void {
-    this.#begin(limitMillis, next);
   }
 
   /** The client is well: it becomes idle. */
@@ -115,11 +116,6 @@ export class Lease {
 
   #isOpen(): boolean {
     return this.#lessor.pool._clients.includes(this.client);
-  }
-
-  #begin(limitMillis: number, next: (outcome: Outcome) => void): void {
-    this.#step = next;
-    this.#timer = setTimeout(() => this.#finish("silent"), limitMillis).unref();
   }
 
   /** In a turn of its own: answers arrive inside pg's parser, which must not see an exception. */

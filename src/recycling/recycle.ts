@@ -1,17 +1,16 @@
-import { expectedSecret, PoolscopeError } from "../errors.ts";
+import { PoolscopeError } from "../errors.ts";
 import type { RecycleOptions } from "../options.ts";
-import { hasInside, type PoolInside } from "../pg/pool-inside.ts";
-import { isPool, type PgPool } from "../watch/pg-types.ts";
+import { addToCount, insideOf, type PoolInside } from "../pg/pool-inside.ts";
+import type { PgPool } from "../watch/pg-types.ts";
 import { recycleAdvice } from "../watch/pool-advice.ts";
 import { hookCheckouts } from "./checkout.ts";
 import { hookRemovals } from "./closing.ts";
-import { hookCounts } from "./counts.ts";
 import { hookDials } from "./dials.ts";
 import { hookEnd } from "./ending.ts";
 import { startHousekeeping } from "./housekeeping.ts";
-import { type RecycleSettings, resolveRecycleOptions } from "./recycle-settings.ts";
 import { Recycler } from "./recycler.ts";
 import { hookReleases } from "./release.ts";
+import { type RecycleSettings, resolveRecycleOptions } from "./settings.ts";
 
 /** A pool that is recycled. */
 export interface PoolRecycling {
@@ -67,7 +66,9 @@ function start(pool: PoolInside, settings: RecycleSettings): Recycled {
     hookReleases(recycler),
     hookRemovals(recycler),
     hookEnd(recycler),
-    hookCounts(recycler),
+    // What recycling has taken from pg-pool is counted all the same.
+    addToCount(pool, "waitingCount", () => recycler.gate.waiting),
+    addToCount(pool, "idleCount", () => recycler.keptAlive),
     startHousekeeping(recycler),
   ];
   counts.settings = settings;
@@ -95,12 +96,6 @@ function start(pool: PoolInside, settings: RecycleSettings): Recycled {
     },
   });
   return { recycler, recycling };
-}
-
-/** The same pool, with what is inside pg-pool. */
-export function insideOf(pool: PgPool): PoolInside {
-  if (isPool(pool) && hasInside(pool)) return pool;
-  throw expectedSecret("pool", "a pg.Pool", pool, "POOLSCOPE_INVALID_POOL");
 }
 
 function recycledOf(pool: PoolInside): Recycled | undefined {

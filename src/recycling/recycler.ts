@@ -1,22 +1,28 @@
 import {
   type ClientInside,
   destroySocket,
+  isConnected,
   isIdle,
   type PoolInside,
   remove,
   serve,
 } from "../pg/pool-inside.ts";
+import { leftOpen } from "../pg/query-transaction.ts";
 import type { SessionDefaults } from "../pg/session-state.ts";
+import type { CallSite } from "../watch/call-site.ts";
 import { type CloseReason, decide } from "../watch/close-reason.ts";
 import { codeTimeout } from "../watch/coded-timeout.ts";
 import { dialErrorType } from "../watch/dial-failure.ts";
+import { override } from "../watch/override.ts";
 import type { ConnectCallback, PgClient } from "../watch/pg-types.ts";
 import { type RecycleCounts, recycleCounts } from "../watch/recycled-pools.ts";
 import { Gate } from "./gate.ts";
 import type { Lease, Lessor } from "./lease.ts";
 import { lifetimeMillis } from "./lifetime.ts";
-import type { RecycleSettings } from "./recycle-settings.ts";
 import { Session } from "./session.ts";
+import type { RecycleSettings } from "./settings.ts";
+
+type Hooked = "connect" | "query" | "end" | "newClient" | "_release" | "_remove";
 
 /** What the parts of recycling share about one pool. */
 export class Recycler implements Lessor {
@@ -39,7 +45,7 @@ export class Recycler implements Lessor {
   #lastSession: Session | undefined;
   #pingFailuresInRow = 0;
   #lastPingFailureAt = 0;
-  #hasLoggedFault = false;
+  readonly #logged = new Set<string>();
 
   constructor(pool: PoolInside, settings: RecycleSettings) {
     this.pool = pool;
@@ -50,6 +56,11 @@ export class Recycler implements Lessor {
     this.hasConnected = pool._clients.some(isConnected);
     // A connection from before is as old as its recycling.
     for (const client of pool._clients) if (isConnected(client)) this.session(client).isFromBefore();
+  }
+
+  /** Wraps a method of the pool, beneath every watch. */
+  hook<K extends Hooked>(key: K, wrap: (original: PoolInside[K]) => PoolInside[K]): () => void {
+    return override(this.pool as Record<K, PoolInside[K]> & PoolInside, key, wrap as never, "recycling");
   }
 
   /** Undefined: no caller has had the client, and its dial was not seen. */
@@ -87,9 +98,9 @@ export class Recycler implements Lessor {
   }
 
   /** pg-pool gives a client to a caller. */
-  handedOut(client: PgClient, isOfQuery: boolean): void {
+  handedOut(client: PgClient, isOfQuery: boolean, querySite?: CallSite): void {
     try {
-      this.session(client).handedOut(isOfQuery);
+      this.session(client).handedOut(isOfQuery, querySite);
     } catch (fault) {
       this.internalError(fault);
     }
@@ -126,6 +137,12 @@ export class Recycler implements Lessor {
     }
   }
 
+  /** Idle clients that are pinged. */
+  get keptAlive(): number {
+    if (this.leases.size === 0) return 0;
+    return [...this.leases].filter(({ purpose }) => purpose === "keep-alive").length;
+  }
+
   pingAnswered(): void {
     this.#pingFailuresInRow = 0;
   }
@@ -143,10 +160,21 @@ export class Recycler implements Lessor {
     for (const { client } of [...this.pool._idle]) this.discard(client, "flushed", "at once");
   }
 
+  /** Logged by the watch, where there is one; once a place. */
+  transactionLeftOpen(site: CallSite | undefined): void {
+    const line = site && leftOpen(site.location);
+    if (line && this.#isNews(line)) this.settings.logger.warn(`poolscope - ${line}`);
+  }
+
+  #isNews(what: string): boolean {
+    if (this.#logged.has(what) || this.#logged.size >= MAX_LOGGED) return false;
+    this.#logged.add(what);
+    return true;
+  }
+
   /** An error of recycling must not reach the application. */
   internalError(fault: unknown): void {
-    if (this.#hasLoggedFault) return;
-    this.#hasLoggedFault = true;
+    if (!this.#isNews("internal error")) return;
     const reason = fault instanceof Error ? fault.message : String(fault);
     this.settings.logger.error(`poolscope - recycling made a mistake and left a connection alone: ${reason}`);
   }
@@ -158,8 +186,4 @@ export class Recycler implements Lessor {
 
 /** Failures of one day and of the next are no row. */
 const IN_A_ROW_MILLIS = 60_000;
-
-/** A client without such a field, of `pg.native` for one, is taken for connected. */
-function isConnected(client: PgClient): boolean {
-  return (client as { _connected?: boolean })._connected !== false;
-}
+const MAX_LOGGED = 100;

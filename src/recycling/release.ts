@@ -1,14 +1,13 @@
 import {
+  announceRelease,
   type ClientInside,
   destroySocket,
-  type IdleListener,
   isBroken,
   isBusy,
   isGivenUp,
 } from "../pg/pool-inside.ts";
-import { closesSession } from "../pg/sql-states.ts";
-import { decide, decidedReason, undecide } from "../watch/close-reason.ts";
-import { override } from "../watch/override.ts";
+import { isKeptAfter } from "../pg/sql-states.ts";
+import { decide, decidedReason } from "../watch/close-reason.ts";
 import { Lease } from "./lease.ts";
 import type { Recycler } from "./recycler.ts";
 import type { Session } from "./session.ts";
@@ -23,45 +22,37 @@ type Fate = Closed | "as ever" | "reset" | "ending";
  */
 export function hookReleases(recycler: Recycler): () => void {
   const { pool, settings } = recycler;
-  return override(
-    pool,
-    "_release",
-    (original) => {
-      return function _release(given, idleListener, error) {
-        const client = given as ClientInside;
-        const fate = recycler.isActive ? judge(client, error) : "as ever";
-        try {
-          if (fate === "reset" || fate === "ending") {
-            announce(client, idleListener, error);
-            const lease = new Lease(recycler, client, idleListener, "release");
-            if (fate === "reset") reset(recycler, lease, Boolean(error));
-            else
-              lease.untilEnd(settings.halfOpenGraceMillis, () =>
-                lease.close("connection_lost", "gracefully"),
-              );
-            return;
-          }
-          if (fate !== "as ever") {
-            if (!decidedReason(client)) decide(client, fate);
-            // pg-pool closes a client it finds here when it is released, without an error anybody would see.
-            pool._expired.add(client);
-          }
-          original.call(pool, client, idleListener, error);
-          if (fate === "query_error") destroySocket(client);
-        } finally {
-          if (recycler.gate.waiting > 0) recycler.gate.serve();
+  return recycler.hook("_release", (original) => {
+    return function _release(given, idleListener, error) {
+      const client = given as ClientInside;
+      const fate = recycler.isActive ? judge(client, error) : "as ever";
+      try {
+        if (fate === "reset" || fate === "ending") {
+          announceRelease(pool, client, idleListener, error);
+          const lease = new Lease(recycler, client, idleListener, "release");
+          if (fate === "reset") reset(recycler, lease, Boolean(error));
+          else lease.wait(settings.halfOpenGraceMillis, () => lease.close("connection_lost", "gracefully"));
+          return;
         }
-      };
-    },
-    "recycling",
-  );
+        if (fate !== "as ever") {
+          if (!decidedReason(client)) decide(client, fate);
+          // pg-pool closes a client it finds here when it is released, without an error anybody would see.
+          pool._expired.add(client);
+        }
+        original.call(pool, client, idleListener, error);
+        if (fate === "query_error") destroySocket(client);
+      } finally {
+        if (recycler.gate.waiting > 0) recycler.gate.serve();
+      }
+    };
+  });
 
   function judge(client: ClientInside, error: unknown): Fate {
     try {
       const session = recycler.session(client);
       const { isOfQuery } = session;
       session.isOfQuery = false;
-      session.aliveAt = performance.now();
+      session.givenBack();
       if (pool.ending || isBroken(client)) return "as ever";
       if (error) return isOfQuery && settings.keepOnSqlError && isKept(session, error) ? "reset" : "as ever";
       if (session.isEnding) return "ending";
@@ -83,7 +74,10 @@ export function hookReleases(recycler: Recycler): () => void {
       return "as ever";
     }
     // `pool.query("BEGIN")`: a rollback here would make permanent what the next `pool.query` writes.
-    if (isOfQuery) session.isTransactionOfQuery = true;
+    if (isOfQuery) {
+      session.isTransactionOfQuery = true;
+      recycler.transactionLeftOpen(session.querySite);
+    }
     if (session.isTransactionOfQuery || settings.transactionAtRelease === "ignore") return "as ever";
     return settings.transactionAtRelease === "destroy" ? "in_transaction" : "reset";
   }
@@ -91,23 +85,9 @@ export function hookReleases(recycler: Recycler): () => void {
   /** pg-pool closes the connection on which `pool.query` failed. It is kept where that would have cured nothing. */
   function isKept(session: Session, error: unknown): boolean {
     if (session.isLost || session.isAtFault || session.isTransactionOfQuery || session.hasState) return false;
-    if (session.aliveAt >= session.diesAt || !isPlainSqlError(error)) return false;
+    if (session.aliveAt >= session.diesAt || !isKeptAfter(error)) return false;
     // Without this connection the next caller would get an idle one, with what is set on that.
-    return !pool._idle.some(({ client }) => recycler.session(client).hasSettings);
-  }
-
-  /** The beginning of pg-pool's `_release`: for whoever listens the client is released now, as ever. */
-  function announce(client: ClientInside, idleListener: IdleListener, error: unknown): void {
-    const decision = decidedReason(client);
-    client.on("error", idleListener);
-    client._poolUseCount = (client._poolUseCount ?? 0) + 1;
-    decide(client, "kept");
-    try {
-      pool.emit("release", error, client);
-    } finally {
-      if (decision) decide(client, decision);
-      else undecide(client);
-    }
+    return !pool._idle.some(({ client }) => recycler.session(client).hasState);
   }
 }
 
@@ -141,13 +121,4 @@ function rollBack(recycler: Recycler, lease: Lease, session: Session): void {
     session.aliveAt = performance.now();
     lease.giveBack();
   });
-}
-
-/** The server refused a statement and carries on: a SQLSTATE with severity ERROR, and a session that is not at fault. */
-function isPlainSqlError(error: unknown): boolean {
-  if (!(error instanceof Error)) return false;
-  const { code, severity } = error as { code?: unknown; severity?: unknown };
-  // Severities come in the server's language; what ends the session is known by its code.
-  if (typeof severity !== "string" || typeof code !== "string" || !/^[0-9A-Z]{5}$/.test(code)) return false;
-  return !/^(FATAL|PANIC)$/.test(severity) && !closesSession(code);
 }

@@ -1,7 +1,8 @@
 import type { ClientInside } from "../pg/pool-inside.ts";
 import { type SessionDefaults, type SessionState, watchSession } from "../pg/session-state.ts";
-
-type Status = "I" | "T" | "E" | null | undefined;
+import { type ServerError, sessionFault } from "../pg/sql-states.ts";
+import { type TransactionStatus, watchTransaction } from "../pg/transaction-status.ts";
+import type { CallSite } from "../watch/call-site.ts";
 
 /** What recycling remembers of one connection. Times are of the monotonic clock. */
 export class Session {
@@ -11,6 +12,8 @@ export class Session {
   diesAt: number = Number.POSITIVE_INFINITY;
   /** Held by `pool.query`, which releases it with the statement's error, if any. */
   isOfQuery = false;
+  /** Where the statement of `pool.query` that begins a transaction was sent. */
+  querySite: CallSite | undefined;
   /** The open transaction was begun by `pool.query`: pg-pool leaves it to whom the connection goes next. */
   isTransactionOfQuery = false;
   /** The server reported an error after which this session must not be handed out again. */
@@ -23,9 +26,8 @@ export class Session {
   readonly #client: ClientInside;
   #isNew = true;
   readonly #state: SessionState;
+  readonly #transaction: TransactionStatus;
   readonly #evictReadOnly: boolean;
-  /** Recorded for clients that have no `getTransactionStatus`. */
-  #lastStatus: Status;
 
   constructor(client: ClientInside, evictReadOnly: boolean, defaults: SessionDefaults) {
     this.#client = client;
@@ -33,10 +35,7 @@ export class Session {
     this.#state = watchSession(client, defaults);
     // Before the client itself: what it does with a message may end in a release.
     client.connection?.prependListener?.("errorMessage", this.#onErrorMessage);
-    // Clients know their transaction status since pg 8.21.
-    if (typeof client.getTransactionStatus !== "function") {
-      client.connection?.prependListener?.("readyForQuery", this.#onReady);
-    }
+    this.#transaction = watchTransaction(client);
   }
 
   /** The session carries what closing it would have cleared: settings, temporary tables, locks. */
@@ -59,9 +58,21 @@ export class Session {
     this.#isNew = false;
   }
 
+  /** A caller has had it before, seen from the beginning. */
+  get isKnown(): boolean {
+    return !this.#isNew;
+  }
+
+  /** A caller gives it back. One that was not seen may have done anything. */
+  givenBack(): void {
+    this.#isNew = false;
+    this.aliveAt = performance.now();
+  }
+
   /** The connection is handed out: what is sent from now on counts. Hooks and listeners prepare every new one alike. */
-  handedOut(isOfQuery: boolean): void {
+  handedOut(isOfQuery: boolean, querySite: CallSite | undefined): void {
     this.isOfQuery = isOfQuery;
+    this.querySite = querySite;
     if (!this.#isNew) return;
     this.#isNew = false;
     this.#state.start();
@@ -78,52 +89,20 @@ export class Session {
   }
 
   get isInTransaction(): boolean {
-    const status = this.#status();
-    return status === "T" || status === "E";
+    return this.#transaction.isInTransaction;
   }
 
   forget(): void {
     this.#state.stop();
     this.#client.connection?.removeListener?.("errorMessage", this.#onErrorMessage);
-    this.#client.connection?.removeListener?.("readyForQuery", this.#onReady);
-  }
-
-  #status(): Status {
-    if (typeof this.#client.getTransactionStatus !== "function") return this.#lastStatus;
-    try {
-      return this.#client.getTransactionStatus();
-    } catch {
-      // pg.native passes the question on to a binding that may not know it.
-      return undefined;
-    }
+    this.#transaction.stop();
   }
 
   /** Whether or not the application passes the error on when it releases the client. */
   readonly #onErrorMessage = (message?: ServerError): void => {
-    const { code, severity, routine } = message ?? {};
-    if (typeof code !== "string") return;
-    if (LOST.test(code)) {
-      if (severity === "FATAL" || severity === "PANIC") this.isEnding = true;
-      else this.mustClose = true;
-    } else if (code === "0A000") {
-      // Of all that is not supported only the cached plan is the session's.
-      if (routine === "RevalidateCachedQuery") this.isAtFault = true;
-    } else if (AT_FAULT.has(code) && (code !== "25006" || this.#evictReadOnly)) this.isAtFault = true;
-  };
-
-  readonly #onReady = (message?: { status?: Status }): void => {
-    this.#lastStatus = message?.status;
+    const fault = message && sessionFault(message);
+    if (fault === "ends") this.isEnding = true;
+    else if (fault === "lost") this.mustClose = true;
+    else if (fault && (fault !== "read-only" || this.#evictReadOnly)) this.isAtFault = true;
   };
 }
-
-interface ServerError {
-  readonly code?: unknown;
-  readonly severity?: unknown;
-  readonly routine?: unknown;
-}
-
-/** Connection exceptions, shutdowns and time limits of the session: the server ends the connection after these. */
-const LOST = /^(08...|57P0[1235]|25P0[34])$/;
-
-/** The next holder would fail too: read-only after a failover, prepared statements that the session does not know, or has. */
-const AT_FAULT: ReadonlySet<string> = new Set(["25006", "26000", "42P05"]);

@@ -1,6 +1,6 @@
 import type { Logger } from "../logger.ts";
+import { drain, type UnreturnedConnection } from "../pools/drain.ts";
 import type { WatchedPool } from "../watch/watched-pool.ts";
-import { drain, type UnreturnedConnection } from "./drain.ts";
 
 /** How long holders of connections are waited for. */
 export interface DrainTime {

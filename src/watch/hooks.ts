@@ -1,3 +1,4 @@
+import { opensTransaction } from "../pg/query-transaction.ts";
 import { CallSite } from "./call-site.ts";
 import type { Callers } from "./callers.ts";
 import { type DialObserver, hookDials } from "./dial-hooks.ts";
@@ -47,6 +48,8 @@ export function hookPool(
 ): () => void {
   let active = true;
   let isQuery = false;
+  /** Where `pool.query` begins a transaction. */
+  let querySite: CallSite | undefined;
   /** A promise of the request under way was made with the pool's constructor, and reports. */
   let isPromised = false;
   const replacePromise = settlingPromises<Hold>(pool, {
@@ -66,7 +69,7 @@ export function hookPool(
         (this === pool || isSame(this, pool));
       if (!isOurs) return Reflect.apply(original, this, args);
 
-      const site = !isQuery && observer.notesSite() ? new CallSite() : undefined;
+      const site = isQuery ? querySite : observer.notesSite() ? new CallSite() : undefined;
       const hold = observer.requested(!isQuery, !callback, site);
       if (!hold) return Reflect.apply(original, this, args);
       try {
@@ -120,6 +123,7 @@ export function hookPool(
     return function query(this: HookablePool, ...args: unknown[]): unknown {
       const wasQuery = isQuery;
       isQuery = true;
+      querySite = opensTransaction(args[0]) ? new CallSite() : undefined;
       try {
         return Reflect.apply(original, this, args);
       } finally {

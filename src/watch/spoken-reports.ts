@@ -1,5 +1,6 @@
 import type { Events, HeldConnection, NestedCheckout } from "../events.ts";
 import type { Logger } from "../logger.ts";
+import { leftOpen } from "../pg/query-transaction.ts";
 import type { FinishedQuery } from "../queries/pool-queries.ts";
 import type { SlowQueries } from "../queries/slow-queries.ts";
 import type { CallSite } from "./call-site.ts";
@@ -53,7 +54,11 @@ export class SpokenReports implements PoolReports {
 
   releasedInTransaction(pool: WatchedPool, connection: Connection, hold: Hold): void {
     const held = describe(pool, connection, hold);
-    if (this.#isNews(`transaction ${pool.name} ${held.site}`)) {
+    if (!hold.isExplicit) {
+      if (this.#isNews(`transaction of pool.query ${pool.name} ${held.site}`)) {
+        this.#logger.warn(`${pool.name} - ${leftOpen(held.site)}`);
+      }
+    } else if (this.#isNews(`transaction ${pool.name} ${held.site}`)) {
       this.#logger.warn(
         `${pool.name} - a connection${checkedOut(held.site)} was released inside a transaction${last(held, " (", ")")}; ` +
           `${OUTCOMES[pool.recycling.settings?.transactionAtRelease ?? "ignore"]}: COMMIT or ROLLBACK before the release`,

@@ -135,6 +135,7 @@ test("a ping does not touch an open transaction", async () => {
   await client.query("BEGIN");
   await client.query("SELECT 1/0").catch(() => {});
   client.release();
+  await until(() => pool.idleCount === 1);
   const again = await pool.connect();
   expect(recycling).toMatchObject({ pings: 1, pingFailures: 0 });
   await expect(again.query("SELECT 1")).rejects.toMatchObject({ code: "25P02" });

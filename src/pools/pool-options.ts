@@ -1,5 +1,5 @@
 import type { SizedPoolOptions } from "../options.ts";
-import { resolveSizedPoolOptions } from "./recycle-settings.ts";
+import { resolveSizedPoolOptions } from "./settings.ts";
 
 /** What {@link poolOptions} gives: options of `pg.Pool`. */
 export interface PgPoolOptions {

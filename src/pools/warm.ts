@@ -3,15 +3,16 @@ import {
   addToIdle,
   type ClientInside,
   type IdleListener,
+  insideOf,
   type PendingItem,
   type PoolInside,
   remove,
   serve,
 } from "../pg/pool-inside.ts";
+import { recyclerOf } from "../recycling/recycle.ts";
 import { override } from "../watch/override.ts";
 import type { PgPool } from "../watch/pg-types.ts";
-import { insideOf, recyclerOf } from "./recycle.ts";
-import { resolveWarmOptions } from "./recycle-settings.ts";
+import { resolveWarmOptions } from "./settings.ts";
 
 /**
  * Opens the connections that `min` promises and pg-pool opens only when they are asked for. They become idle without a

@@ -1,12 +1,19 @@
 import { PoolscopeError } from "../errors.ts";
 import type { DrainOptions } from "../options.ts";
-import { type ClientInside, destroySocket, type PoolInside, serve } from "../pg/pool-inside.ts";
-import { refuseQueued } from "../recycling/ending.ts";
-import { insideOf, recyclerOf } from "../recycling/recycle.ts";
-import { resolveDrainOptions } from "../recycling/recycle-settings.ts";
+import {
+  type ClientInside,
+  destroySocket,
+  insideOf,
+  isConnected,
+  type PoolInside,
+  refuseQueued,
+  serve,
+} from "../pg/pool-inside.ts";
+import { recyclerOf } from "../recycling/recycle.ts";
 import { override } from "../watch/override.ts";
 import type { PgClient, PgPool } from "../watch/pg-types.ts";
 import { watchOf } from "../watch/watch-of.ts";
+import { resolveDrainOptions } from "./settings.ts";
 
 /** A connection whose holder did not return it in time. What is not known is absent; most is known of a watched pool. */
 export interface UnreturnedConnection {
@@ -43,6 +50,9 @@ export function drain(pool: PgPool, options?: DrainOptions): Promise<DrainReport
   return end(insideOf(pool), timeoutMillis);
 }
 
+/** How long what was cut off may take to be reported. */
+const CLOSE_MILLIS = 100;
+
 async function end(pool: PoolInside, timeoutMillis: number): Promise<DrainReport> {
   refuseQueued(pool, draining);
   recyclerOf(pool)?.gate.refuse(draining);
@@ -51,6 +61,7 @@ async function end(pool: PoolInside, timeoutMillis: number): Promise<DrainReport
   const held = pool._clients.filter(wasHandedOut);
   const report = reportOf(unreturnedOf(pool, held));
   closeAll(pool);
+  await within(CLOSE_MILLIS, untilEnded(pool));
   return report;
 }
 
@@ -116,11 +127,15 @@ function closeAll(pool: PoolInside): void {
     };
   });
   for (const client of [...pool._clients]) {
-    // First: pg reports a dial that fails before the goodbye, and none after.
-    if (!wasHandedOut(client)) destroySocket(client as ClientInside);
+    const inside = client as ClientInside;
+    // pg reports a dial that breaks, and pg-pool its caller; not where the client was ended before.
+    if (!isConnected(client) && inside.connection?.stream) {
+      destroySocket(inside);
+      continue;
+    }
     pool._remove(client, () => serve(pool));
     closed.add(client);
-    destroySocket(client as ClientInside);
+    destroySocket(inside);
   }
   serve(pool);
 }

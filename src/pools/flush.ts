@@ -1,7 +1,6 @@
-import { isIdle, remove } from "../pg/pool-inside.ts";
+import { insideOf, isConnected, isIdle, remove } from "../pg/pool-inside.ts";
 import { decide } from "../watch/close-reason.ts";
 import type { PgPool } from "../watch/pg-types.ts";
-import { insideOf } from "./recycle.ts";
 
 /**
  * Replaces all connections of a pool without an outage: after a change of DNS, of a role's settings or of a schema. Idle
@@ -15,7 +14,7 @@ export function flush(pool: PgPool): number {
   let flushed = 0;
   for (const client of [...inside._clients]) {
     // Still being opened: it is new.
-    if ((client as { _connected?: boolean })._connected === false) continue;
+    if (!isConnected(client)) continue;
     flushed++;
     decide(client, "flushed");
     // Read each time: closing one may have another handed out.
