@@ -1,10 +1,10 @@
 /** Words that stand before a `(` without calling a function: keywords, and types with a size. */
 const NO_CALLS = `all analyze and any array as asc between bit bpchar by case char character check coalesce collate conflict copy cube
-  decimal default desc distinct do else end except exists explain extract filter float for foreign from generated group grouping
-  having ilike in include including index int intersect interval is join key lateral like limit materialized not null
-  nulls numeric nvarchar of offset on only or order over partition position precision primary range references returning
+  decimal default desc distinct do else elsif end except exists explain extract filter float for foreign from generated group grouping
+  having if ilike in include including index int intersect interval is join key lateral like limit materialized not null
+  nulls numeric nvarchar of offset on only or order over partition perform position precision primary range references return returning
   rollup row rows select set sets similar some start stored table tablesample then time timestamp timestamptz to
-  trim union unique update using vacuum value values varbit varchar varying view when where window with within without zone`;
+  trim union unique update using vacuum value values varbit varchar varying view when where while window with within without zone`;
 
 /** Functions of PostgreSQL's own that leave nothing in the session, as often as applications use them. */
 const FUNCTIONS = `abs age any_value array_agg array_append array_cat array_dims array_length array_lower array_ndims array_position

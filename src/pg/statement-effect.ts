@@ -17,6 +17,7 @@ const STATELESS_COMMANDS =
   declare delete drop end explain fetch grant insert lock merge move notify reassign refresh reindex release revoke
   rollback savepoint security select show start table truncate update vacuum values with`);
 const SETTINGS = words("set reset listen unlisten load");
+const IN_BLOCKS = /\b(?:call|deallocate|discard|do|execute|import|listen|load|prepare|reset|set|unlisten)\b/i;
 const WITH_DEFAULTS = words("database group role system user");
 const BEFORE_TEMPORARY = words("create global into local replace");
 /** A table or an alias stands behind these, and in the parentheses behind it are columns: no function is called. */
@@ -53,13 +54,14 @@ export function effectOf(text: string): Effect {
   return effect;
 }
 
-function judge(text: string): Effect {
+/** @param isBlock A body in PL/pgSQL, where statements do not only begin behind a semicolon. */
+function judge(text: string, isBlock = false): Effect {
   // Whether \' ends a string depends on a parameter of the session, and U&"…" may spell a name in numbers.
   if (/\\'|u&"/i.test(text)) return "state";
   // Most texts have none of these: then the first word of each statement and the words before parentheses are enough.
   const hasSpecialWords = /temp|set_config|hold|alter/i.test(text);
   let effect: Effect = "nothing";
-  let isStart = true;
+  let isStart = !isBlock;
   /** Where the last name begins, and the one before it. */
   let last = NOWHERE;
   let before = NOWHERE;
@@ -79,7 +81,7 @@ function judge(text: string): Effect {
       continue;
     }
     if (code === OPEN && isCall(text, last, before)) return "state";
-    if (code === SEMICOLON) isStart = true;
+    if (code === SEMICOLON) isStart = !isBlock;
     before = NOWHERE;
     last = code === CLOSE ? BEHIND_PARENTHESES : NOWHERE;
     at = isPunctuation(code) ? at + 1 : Math.max(skipLiteral(text, at), at + 1);
@@ -121,6 +123,7 @@ function nameAt(text: string, from: number): string {
 function effectOfCommand(text: string, at: number): Effect {
   const command = nameAt(text, at);
   if (command === "set") return effectOfSet(text, nameEnd(text, at));
+  if (command === "do") return effectOfBlock(text.slice(nameEnd(text, at)));
   if (SETTINGS.has(command)) return "setting";
   return STATELESS_COMMANDS.has(command) ? "nothing" : "state";
 }
@@ -135,6 +138,12 @@ function effectOfSet(text: string, from: number): Effect {
   if (scope === "transaction" || scope === "constraints") return "nothing";
   if (scope !== "local") return "setting";
   return nameAt(text, skipBlank(text, nameEnd(text, at))).includes(".") ? "setting" : "nothing";
+}
+
+/** `DO $$ … $$` alone, in PL/pgSQL: nothing, if no word of its body could leave anything wherever it stood. */
+function effectOfBlock(rest: string): Effect {
+  const body = /^\s*(\$\w*\$)([^$]*)\1[\s;]*$/.exec(rest)?.[2];
+  return body === undefined || IN_BLOCKS.test(body) ? "state" : judge(body, true);
 }
 
 function effectOfWord(text: string, at: number, before: number): Effect {
