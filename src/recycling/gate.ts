@@ -9,8 +9,8 @@ import type { Ticket } from "./ticket.ts";
 
 const FIRST_PAUSE_MILLIS = 25;
 const LONGEST_PAUSE_MILLIS = 250;
-/** For so long an attempt without an answer keeps the gate from starting another. */
-const PROBE_MILLIS = 1_000;
+/** For so long at most, and a quarter of what is waited for, an attempt without an answer holds up the next. */
+const PROBE_MILLIS = 500;
 /** Callers that are answered, or attempted for, in one turn of the event loop. */
 const CALLERS_A_TURN = 200;
 
@@ -203,7 +203,8 @@ export class Gate {
 
   #probe(): void {
     const at = performance.now();
-    if (at - this.#probedAt < PROBE_MILLIS || this.#recycler.pool._isFull()) return;
+    const limitMillis = Math.min(PROBE_MILLIS, this.#retryMillis() / 4);
+    if (at - this.#probedAt < limitMillis || this.#recycler.pool._isFull()) return;
     const ticket = this.#waiting.shift();
     if (!ticket) return;
     this.#probedAt = at;

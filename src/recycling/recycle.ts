@@ -1,8 +1,10 @@
 import { PoolscopeError } from "../errors.ts";
 import type { RecycleOptions } from "../options.ts";
 import { addToCount, insideOf, type PoolInside } from "../pg/pool-inside.ts";
+import { hasLayer } from "../watch/override.ts";
 import type { PgPool } from "../watch/pg-types.ts";
 import { recycleAdvice } from "../watch/pool-advice.ts";
+import { forgetRecycleCounts } from "../watch/recycled-pools.ts";
 import { hookCheckouts } from "./checkout.ts";
 import { hookRemovals } from "./closing.ts";
 import { hookDials } from "./dials.ts";
@@ -93,6 +95,7 @@ function start(pool: PoolInside, settings: RecycleSettings): Recycled {
       counts.settings = undefined;
       counts.gate = undefined;
       Reflect.deleteProperty(pool, KEY);
+      if (!hasLayer(pool, "connect", "watch")) forgetRecycleCounts(pool);
     },
   });
   return { recycler, recycling };

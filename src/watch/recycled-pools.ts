@@ -72,6 +72,11 @@ export function recycleCountsSoFar(pool: object): Readonly<RecycleCounts> {
   return (pool as { readonly [COUNTS]?: RecycleCounts })[COUNTS] ?? NEVER_RECYCLED;
 }
 
+/** Leaves a pool as it was found. Only where nothing watches it: numbers outlive recycling there. */
+export function forgetRecycleCounts(pool: object): void {
+  Reflect.deleteProperty(pool, COUNTS);
+}
+
 /** The gate of a pool that is recycled. */
 export function gateOf(pool: object): Gate | undefined {
   return recycleCountsSoFar(pool).gate;

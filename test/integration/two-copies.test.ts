@@ -43,7 +43,7 @@ test.each(["watched first", "recycled first"])(
       read = watch(one, pool);
     }
     for (let round = 0; round < 3; round++) await releaseInTransaction(pool);
-    await pool.query("no such statement").catch(() => {});
+    await pool.query("SELECT 1/0").catch(() => {});
     await pool.query("SELECT 1");
     // The connection of the statement that failed is looked at before the next one may have it.
     await until(async () => (await read()).used === 0);
