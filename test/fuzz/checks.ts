@@ -18,9 +18,9 @@ export async function checkSettled(run: Run): Promise<void> {
 
 async function checkPlaces(run: Run): Promise<void> {
   if (run.lostSlots >= run.plan.pool.max) return;
-  if (!(await canBeHad(run, 1, "connect() does not work"))) return;
+  if (!(await canBeHad(run, 1))) return;
   const places = run.plan.pool.max - run.lostSlots;
-  if (places > 1 && !(await canBeHad(run, places, `not all of ${places} can be had`))) return;
+  if (places > 1 && !(await canBeHad(run, places))) return;
   await checkNumbers(run);
 }
 
@@ -88,7 +88,7 @@ async function isEveryCallerAnswered(run: Run): Promise<boolean> {
 }
 
 /** So many clients at the same time, each of which answers. Stale ones may come first. */
-async function canBeHad(run: Run, count: number, finding: string): Promise<boolean> {
+async function canBeHad(run: Run, count: number): Promise<boolean> {
   const { callers, pool } = run;
   const since = performance.now();
   let last = "";
@@ -109,8 +109,8 @@ async function canBeHad(run: Run, count: number, finding: string): Promise<boole
   const { totalCount, idleCount, waitingCount } = pool;
   const lastError = callers.all.findLast((caller) => caller.error)?.error?.message;
   run.found(
-    finding,
-    `${last}; total ${totalCount}, idle ${idleCount}, waiting ${waitingCount}; last error: ${lastError}`,
+    count === 1 ? "connect() does not work" : "max cannot be had",
+    `${last} of ${count}; total ${totalCount}, idle ${idleCount}, waiting ${waitingCount}; last error: ${lastError}`,
   );
   return false;
 }
@@ -170,7 +170,9 @@ async function checkReading(run: Run): Promise<void> {
 
 function checkStopped(run: Run): void {
   if (run.subject !== "recycled" || run.isRecycled || run.wasWatched) return;
-  const left = Reflect.ownKeys(run.pool).filter((key) => !run.ownKeys.includes(key));
+  const left = Reflect.ownKeys(run.pool).filter(
+    (key) => typeof key === "string" && !run.ownKeys.includes(key),
+  );
   if (left.length > 0) run.found("left behind by stop()", left.map(String).join(", "));
 }
 

@@ -25,7 +25,8 @@ export interface FuzzReport {
 const CHEAP_BACKENDS = ["max_connections=600", "shared_buffers=8MB", "jit=off", "autovacuum=off"];
 const CHUNK = 100;
 const BLOCKED_MILLIS = 20_000;
-const EXIT_MILLIS = 10_000;
+/** Longer than any idle timeout of a plan: what a lost place left behind has its end. */
+const EXIT_MILLIS = 25_000;
 const WORKER = fileURLToPath(new URL("worker.ts", import.meta.url));
 
 /** Plays seeds on one PostgreSQL, in processes that may be lost. */
@@ -115,6 +116,7 @@ async function playChunk(
   const code = await new Promise<number | null>((resolve) => child.on("exit", resolve));
   clearTimeout(watchdog);
   if (isFinished && !isBlocked && code === 0) return [];
+  if (!isFinished && lastLine === "") throw new Error(`The worker ended before it began: exit ${code}`);
   const [, seed = "-1", subject = "recycled", step = "-1"] = /^(\d+) (\w+) step (\d+)/.exec(lastLine) ?? [];
   const kind = isFinished ? "process kept alive" : isBlocked ? "event loop blocked" : "process ended";
   const detail = isFinished

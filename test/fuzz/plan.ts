@@ -151,7 +151,16 @@ export function planOf(seed: number): Plan {
   const pause = (): Step => ({ do: "pause", millis: chance(0.7) ? between(0, 60) : between(60, 400) });
   const trouble = (): Step => ({
     do: "link",
-    mode: pick(...LINK_MODES.slice(1), "refused", "refused", "silent", "blackhole"),
+    mode: pick(
+      ...LINK_MODES.slice(1),
+      "refused",
+      "refused",
+      "silent",
+      "silent",
+      "silent",
+      "blackhole",
+      "paused",
+    ),
     standing: pick("kept", "reset", "reset", "frozen", "half-closed"),
     delayMillis: between(5, 60),
   });
@@ -172,7 +181,10 @@ export function planOf(seed: number): Plan {
   /** Trouble that lasts, with more callers than the pool has places: some of them outlast what is retried for them. */
   const outage = (): Step[] => {
     const lasting: Step = { do: "pause", millis: between(50, 500 + 0.8 * (recycle.dialRetryMillis ?? 0)) };
-    return [trouble(), someCallers(), ...(chance(0.3) ? [anything()] : []), lasting];
+    const callers = chance(0.6) ? burst(between(max + 1, 3 * max + 4)) : someCallers();
+    // The second kind of trouble meets dials that are made again because of the first.
+    const more = chance(0.5) ? [trouble(), pause(), ...(chance(0.5) ? [trouble(), pause()] : [])] : [];
+    return [trouble(), callers, ...(chance(0.3) ? [anything()] : []), lasting, ...more];
   };
 
   const steps: Step[] = [];
@@ -182,7 +194,7 @@ export function planOf(seed: number): Plan {
     if (chance(0.55)) steps.push(...outage());
     else if (chance(0.5)) steps.push(trouble());
     for (let count = between(0, 4); count > 0; count--) steps.push(anything());
-    steps.push({ do: "settle", residue: pick("reset", "thawed", "left") });
+    steps.push({ do: "settle", residue: pick("reset", "thawed", "left", "left") });
   }
   if (chance(0.3)) steps.push(someCallers());
   if (chance(0.15)) steps.push(trouble(), someCallers(), pause());

@@ -41,6 +41,12 @@ export interface World {
 }
 
 const DRAIN_MILLIS = 300;
+/** After these a pool is dead: what follows would be found for the same reason. */
+const FATAL: ReadonlySet<string> = new Set([
+  "connect() does not work",
+  "max cannot be had",
+  "never answered",
+]);
 const SLACK_MILLIS = 900;
 
 /** One plan played with one subject. */
@@ -153,7 +159,7 @@ export class Run {
         await this.#do(step);
         if (this.pool.totalCount > plan.pool.max)
           this.found("above max", `${this.pool.totalCount} connections`);
-        if (this.findings.length > 0) break;
+        if (this.findings.some(({ kind }) => FATAL.has(kind))) break;
       }
     } catch (error) {
       this.found("the fuzz itself", (error as Error).stack ?? String(error));

@@ -69,6 +69,8 @@ await Promise.all(
 );
 stopWatching();
 await admin.end();
+// By now everything has ended by itself.
+setTimeout(() => console.error("still alive:", process.getActiveResourcesInfo()), 20_000).unref();
 send({ is: "finished" });
 clearInterval(heartbeat);
 process.disconnect?.();
