@@ -1,10 +1,11 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
-import Negotiator from "negotiator";
 import { getOrCreate } from "../get-or-create.ts";
+import { preferredType } from "../http/accept.ts";
 import { type HealthReport, healthJson } from "./health-json.ts";
 
 const JSON_TYPE = "application/json";
 const HEALTH_JSON_TYPE = "application/health+json";
+const TYPES = [JSON_TYPE, HEALTH_JSON_TYPE] as const;
 
 /**
  * Written with `node:http`'s own methods, so that nothing depends on the Express version or the settings of the
@@ -12,7 +13,7 @@ const HEALTH_JSON_TYPE = "application/health+json";
  */
 export function sendReport(request: IncomingMessage, response: ServerResponse, report: HealthReport): void {
   // Whoever accepts neither gets JSON all the same: probes ask for the oddest things, and want the status code.
-  const type = new Negotiator(request).mediaType([JSON_TYPE, HEALTH_JSON_TYPE]) ?? JSON_TYPE;
+  const type = preferredType(request.headers.accept, TYPES) ?? JSON_TYPE;
   response.setHeader("Vary", "Accept");
   if (type === HEALTH_JSON_TYPE) send(request, response, report.code, healthJson(report), HEALTH_JSON_TYPE);
   else send(request, response, report.code, report.body, `${JSON_TYPE}; charset=utf-8`);
