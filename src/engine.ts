@@ -144,7 +144,7 @@ export class Engine {
         const readings = await this.read();
         return (await this.#recovery.look(readings)) ? this.read() : readings;
       },
-      history: (pool, limit) => this.history.last(pool, limit),
+      usage: (pool, limit) => this.history.usage(pool, limit),
       slowQueries: (pool, limit) => this.slowQueries.worst(limit, pool),
       alerts: (pool) => this.alerts.list(pool).filter(({ state }) => state === "firing"),
     };

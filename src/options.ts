@@ -406,6 +406,21 @@ export interface HealthOptions {
    * @default false
    */
   ping?: boolean | PingOptions | undefined;
+  /**
+   * Names the application is reached by. Requests with another name in `Host` are answered with 403: DNS rebinding, by
+   * which a web page reads what a browser's own network answers, needs a name. Addresses and `localhost` always pass.
+   *
+   * @default any name
+   */
+  hosts?: readonly string[] | undefined;
+}
+
+/** Options of `scope.metrics()`. */
+export interface MetricsOptions {
+  /** Milliseconds for which one text answers all scrapes, 0 or more. @default 250 */
+  cacheMillis?: number | undefined;
+  /** Names the application is reached by, see {@link HealthOptions.hosts}. @default any name */
+  hosts?: readonly string[] | undefined;
 }
 
 /**

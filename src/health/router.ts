@@ -1,22 +1,24 @@
 import type { IncomingMessage } from "node:http";
 import express, { type ErrorRequestHandler, type Request, type Response } from "express";
+import type { HostRule } from "../http/hosts.ts";
+import { exchangeOf } from "../http/send.ts";
 import type { HttpHandler } from "../metrics/prometheus.ts";
 import type { DetailsRule } from "../options.ts";
-import { overall } from "./assess.ts";
 import type { Components } from "./components.ts";
-import { type DatabaseSource, databaseHealth, type HealthView } from "./database.ts";
+import type { DatabaseSource, HealthView } from "./database.ts";
 import type { HealthReport } from "./health-json.ts";
+import { databasePage, MAX_HISTORY } from "./pages.ts";
 import { type Probes, probeReports } from "./probes.ts";
 import { sendError, sendReport } from "./respond.ts";
 
 const DEFAULT_HISTORY = 5;
-const MAX_HISTORY = 100;
 
 /** What the pages are made of. */
 export interface HealthParts extends Probes {
   readonly source: DatabaseSource;
   readonly components: Components;
   readonly details: DetailsRule;
+  readonly isServed: HostRule;
 }
 
 /** Undefined: nothing of this name is watched. */
@@ -28,6 +30,10 @@ type Endpoint = (view: HealthView, request: Request) => Promise<HealthReport | u
  */
 export function healthRouter(parts: HealthParts): HttpHandler {
   const router = express.Router();
+  router.use((request, response, next) => {
+    if (parts.isServed(request)) next();
+    else sendError(request, response, 403, "this host name is not served");
+  });
   const endpoints: Readonly<Record<string, Endpoint>> = {
     "/": (view) => everything(parts, view),
     "/database": (view) => database(parts, view),
@@ -67,13 +73,15 @@ async function answer(
   if (historyLimit === undefined) {
     return sendError(request, response, 400, `limit must be one whole number from 1 to ${MAX_HISTORY}`);
   }
+  const exchange = await exchangeOf(request, response);
+  if (!exchange) return;
   const view = {
     historyLimit,
     isVerbose: query.has("verbose") && query.get("verbose") !== "false",
     showsDetails: await isAllowed(details, request),
   };
   const report = await endpoint(view, request);
-  if (report) sendReport(request, response, report);
+  if (report) await sendReport(exchange, report);
   else sendError(request, response, 404, "no pool of this name is watched");
 }
 
@@ -96,27 +104,12 @@ async function isAllowed(details: DetailsRule, request: IncomingMessage): Promis
 }
 
 async function everything({ source, components }: HealthParts, view: HealthView): Promise<HealthReport> {
-  const [database, others] = await Promise.all([
-    databaseHealth(source, view),
-    components.look(view.showsDetails),
-  ]);
-  const statuses = [database, ...Object.values(others)].map(({ status }) => status);
-  const status = overall(statuses);
-  return {
-    code: status === "critical" ? 503 : 200,
-    status,
-    output: database.status === "unknown" ? database.message : undefined,
-    pools: database.pools,
-    components: others,
-    body: { status, components: { database, ...others } },
-  };
+  const [page, others] = await Promise.all([databasePage(source, view), components.look(view.showsDetails)]);
+  return page.whole(others);
 }
 
 async function database({ source }: HealthParts, view: HealthView): Promise<HealthReport> {
-  const database = await databaseHealth(source, view);
-  const { status, pools } = database;
-  const output = database.status === "unknown" ? database.message : undefined;
-  return { code: status === "critical" ? 503 : 200, status, output, pools, body: database };
+  return (await databasePage(source, view)).report;
 }
 
 async function onePool(
@@ -124,13 +117,5 @@ async function onePool(
   view: HealthView,
   name: string,
 ): Promise<HealthReport | undefined> {
-  const database = await databaseHealth(source, view);
-  // Unread is not unwatched: without a reading nothing can be said of this pool either.
-  if (database.status === "unknown") {
-    return { code: 200, status: "unknown", output: database.message, body: database };
-  }
-  const pool = database.pools.find((candidate) => candidate.name === name);
-  return (
-    pool && { code: pool.status === "critical" ? 503 : 200, status: pool.status, pools: [pool], body: pool }
-  );
+  return (await databasePage(source, view)).pool(name);
 }

@@ -1,0 +1,22 @@
+/**
+ * Makes something at most once in so many milliseconds, and once for all that ask while it is being made. Failures are not
+ * kept: the next call tries again. What was made is let go of when its time is over.
+ *
+ * @param millis Counted from when the making began. What is made by then is given to nobody any more
+ */
+export function shared<T>(make: () => Promise<T>, millis: number): () => Promise<T> {
+  let latest: { readonly at: number; readonly made: Promise<T>; isMade: boolean } | undefined;
+  return () => {
+    if (latest && (!latest.isMade || performance.now() - latest.at < millis)) return latest.made;
+    const entry = { at: performance.now(), made: make(), isMade: false };
+    latest = entry;
+    const forget = () => {
+      if (latest === entry) latest = undefined;
+    };
+    entry.made.then(() => {
+      entry.isMade = true;
+      setTimeout(forget, Math.max(0, entry.at + millis - performance.now())).unref();
+    }, forget);
+    return entry.made;
+  };
+}

@@ -1,0 +1,64 @@
+/** How much is handed to a connection at once: the next follows when the client has taken it. */
+const PIECE_BYTES = 2 ** 18;
+
+/** What one answer, or many at once, consist of. In pieces, so that it can be sent while it still grows. */
+export interface Text {
+  /** Bytes, as far as it has grown. */
+  readonly length: number;
+  /** Whether it has grown to its end. */
+  readonly isWhole: boolean;
+  /** The piece at this place, if it is there already. */
+  known(place: number): Buffer | undefined;
+  /** The same; makes it where it is not there yet. Undefined: there are no more. May throw */
+  piece(place: number): Buffer | undefined;
+}
+
+/** A text that is there. */
+export class WholeText implements Text {
+  readonly length: number;
+  readonly isWhole = true;
+  readonly #bytes: Buffer;
+
+  constructor(text: string) {
+    this.#bytes = Buffer.from(text);
+    this.length = this.#bytes.length;
+  }
+
+  known(place: number): Buffer | undefined {
+    const begin = place * PIECE_BYTES;
+    return begin < this.length ? this.#bytes.subarray(begin, begin + PIECE_BYTES) : undefined;
+  }
+
+  piece(place: number): Buffer | undefined {
+    return this.known(place);
+  }
+}
+
+/** A text that is made piece by piece, by whichever of its readers comes first to where it ends. */
+export class GrowingText implements Text {
+  length = 0;
+  isWhole = false;
+  readonly #pieces: Buffer[] = [];
+  readonly #source: Iterator<Buffer>;
+
+  constructor(source: Iterable<Buffer>) {
+    this.#source = source[Symbol.iterator]();
+  }
+
+  known(place: number): Buffer | undefined {
+    return this.#pieces[place];
+  }
+
+  piece(place: number): Buffer | undefined {
+    while (place >= this.#pieces.length && !this.isWhole) {
+      const { done, value } = this.#source.next();
+      if (done) {
+        this.isWhole = true;
+        break;
+      }
+      this.#pieces.push(value);
+      this.length += value.length;
+    }
+    return this.#pieces[place];
+  }
+}
