@@ -13,6 +13,8 @@ import { DoubleCounting } from "./metrics/double-counting.ts";
 import { HostTelemetry } from "./metrics/host-telemetry.ts";
 import { OwnTelemetry } from "./metrics/own-telemetry.ts";
 import type { Telemetry } from "./metrics/telemetry.ts";
+import { RequestCallers } from "./middleware/request-callers.ts";
+import { RoutePools } from "./middleware/route-pools.ts";
 import { Routes } from "./middleware/routes.ts";
 import { InstrumentationPg } from "./queries/instrumentation-pg.ts";
 import type { QueryTools } from "./queries/pool-queries.ts";
@@ -58,6 +60,8 @@ export class Engine {
   readonly #reports: SpokenReports;
   readonly #nesting: NestedCheckouts | undefined;
   readonly callers: Callers = new Callers();
+  readonly requestCallers: RequestCallers = new RequestCallers(this.callers);
+  readonly routePools: RoutePools = new RoutePools();
   readonly routes: Routes;
   readonly #eventLoop: EventLoopDelay;
   readonly budget: BudgetCheck;
@@ -95,7 +99,7 @@ export class Engine {
     this.slowQueries = new SlowQueries(logger, this.events, settings.queries.slowMillis);
     const follow: QueryTools["follow"] = (queries) => hookQueries(queries, this.callers);
     this.#queryTools = queryTools(settings.queries, logger, this.#instrumentation?.follow ?? follow);
-    this.routes = new Routes(this.callers, this.#queryTools !== undefined, logger);
+    this.routes = new Routes(this.requestCallers, this.#queryTools !== undefined, logger);
     this.#reports = new SpokenReports(logger, this.events, this.slowQueries);
     this.#nesting = settings.looksForNesting ? new NestedCheckouts() : undefined;
     // Without samples no window would ever close, and one block of the loop be told for ever.

@@ -50,8 +50,8 @@ export interface Poolscope extends AsyncDisposable {
    */
   metrics(options?: MetricsOptions): HttpHandler;
   /**
-   * Express middleware that refuses requests while too many callers wait for a connection of a watched pool: 503 with
-   * `Retry-After`, before the request queues too. Mount it behind health and metrics, before the routes that use the
+   * Express middleware that refuses requests while too many callers wait for a connection of a pool that their route uses:
+   * 503 with `Retry-After`, before the request queues too. Mount it behind health and metrics, before the routes that use the
    * pool. Express 4 and 5.
    *
    * @throws PoolscopeError `POOLSCOPE_INVALID_OPTION`, `POOLSCOPE_UNKNOWN_POOL`, `POOLSCOPE_SHUT_DOWN`

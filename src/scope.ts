@@ -133,7 +133,8 @@ export class Scope implements Poolscope {
     const settings = resolveShedLoadOptions(options);
     this.#assertRunning();
     for (const name of settings.pools ?? []) this.#watched("pools", name);
-    return shedLoad(this.#engine.registry, settings, this.#engine.settings.logger);
+    const { registry, requestCallers: callers, routePools, settings: own } = this.#engine;
+    return shedLoad({ registry, callers, routePools }, settings, own.logger);
   }
 
   async readings(): Promise<AssessedReading[]> {

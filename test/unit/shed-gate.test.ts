@@ -16,7 +16,8 @@ test("any course of a queue: closed from either limit on, open from half of both
       limits,
       fc.integer({ min: 1, max: 20 }),
       (moments, { maxWaiting, maxWaitMillis }, limit) => {
-        const pool = { waiting: 0, meanHoldSeconds: 0, limit, isOver: false, shed: 0, guards: new Set() };
+        const numbers = { waiting: 0, meanHoldSeconds: 0, limit, isOver: false, shed: 0 };
+        const pool = { ...numbers, guards: new Set(), countGone: () => 0 };
         const gate = new ShedGate(pool as unknown as WatchedPool, { maxWaiting, maxWaitMillis }, silent);
         let was = false;
         for (const { waiting, meanHoldSeconds } of moments) {
