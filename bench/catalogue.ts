@@ -78,7 +78,7 @@ export const CATALOGUE: Readonly<Record<string, CatalogueEntry>> = {
       "handed out and ten callers wait. And what strangers can make `/metrics` and health pages cost, by the number of pools, " +
       "beside one Buffer of the same bytes in the same Express app: 200 connections with 20 pipelined requests each that are " +
       "never read, and one request after the other. Memory is the highest that was seen beyond the start. The twins are " +
-      "processes of their own, started anew each time, with all pools under watch and sampled 25 times a second.",
+      "processes of their own, started anew each time, with all pools under watch and full histories, which are not sampled while it counts.",
     targets: {
       idle: { what: "requests per second, idle pool", unit: "× static", atLeast: 0.8 },
       exhausted: { what: "requests per second, exhausted pool", unit: "× static", atLeast: 0.8 },

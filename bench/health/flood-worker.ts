@@ -4,7 +4,7 @@ import type { AddressInfo } from "node:net";
 import { monitorEventLoopDelay } from "node:perf_hooks";
 import { setTimeout as sleep } from "node:timers/promises";
 import express from "express";
-import { poolscope } from "poolscope";
+import { type Poolscope, poolscope } from "poolscope";
 import { makePools, use } from "../collect/pools.ts";
 import type { Start } from "../harness/task.ts";
 
@@ -33,10 +33,11 @@ const LOOK_MILLIS = 10;
 /** Both twins: pools under watch with full histories, `/metrics`, `/health`, and the text of one of them at `/static`. */
 export const start: Start<Argument, Input, Cost> = async ({ pools: count, path }) => {
   const pools = makePools(count);
-  const scope = poolscope({ processes: 0, otlp: false, sampleIntervalMillis: SAMPLE_MILLIS });
+  const { scope, stopSampling } = sampledScope();
   for (const [index, pool] of pools.entries()) scope.watch(pool, { name: `pool-${index}` });
   await use(pools);
   while (scope.history(`pool-${count - 1}`, HISTORY).length < HISTORY) await sleep(SAMPLE_MILLIS);
+  stopSampling();
 
   const app = express();
   app.use("/health", scope.health());
@@ -86,3 +87,17 @@ export const start: Start<Argument, Input, Cost> = async ({ pools: count, path }
     },
   };
 };
+
+/** Sampled until its histories are full, and not while it counts: a slower twin would be sampled more often for a request. */
+function sampledScope(): { scope: Poolscope; stopSampling: () => void } {
+  const { setInterval } = globalThis;
+  let samples: NodeJS.Timeout | undefined;
+  globalThis.setInterval = ((act: () => void, millis?: number) => {
+    const timer = setInterval(act, millis);
+    if (millis === SAMPLE_MILLIS) samples = timer;
+    return timer;
+  }) as typeof setInterval;
+  const scope = poolscope({ processes: 0, otlp: false, sampleIntervalMillis: SAMPLE_MILLIS });
+  globalThis.setInterval = setInterval;
+  return { scope, stopSampling: () => clearInterval(samples) };
+}

@@ -1,3 +1,4 @@
+import type { Text } from "../http/text.ts";
 import type { HealthStatus, OverallStatus } from "./assess.ts";
 import type { ComponentHealth } from "./components.ts";
 import type { PoolSummary } from "./database.ts";
@@ -12,6 +13,8 @@ export interface HealthReport {
   readonly components?: Readonly<Record<string, ComponentHealth>>;
   /** As `application/json`. */
   json(): string;
+  /** By content type, once it was sent. */
+  texts?: Partial<Record<string, Text>>;
 }
 
 type CheckStatus = "pass" | "warn" | "fail";

@@ -30,19 +30,11 @@ export function sendError(
 
 const CONTENT_TYPES = { [JSON_TYPE]: `${JSON_TYPE}; charset=utf-8`, [HEALTH_JSON_TYPE]: HEALTH_JSON_TYPE };
 
-/** Of each report in each format, made once: many probes share a report. */
-const texts: Record<keyof typeof CONTENT_TYPES, WeakMap<HealthReport, Text>> = {
-  [JSON_TYPE]: new WeakMap(),
-  [HEALTH_JSON_TYPE]: new WeakMap(),
-};
-
+/** Made once for each format: many probes share a report. */
 function textOf(report: HealthReport, type: keyof typeof CONTENT_TYPES): Text {
-  let text = texts[type].get(report);
-  if (!text) {
-    text = new WholeText(type === JSON_TYPE ? `${report.json()}\n` : line(healthJson(report)));
-    texts[type].set(report, text);
-  }
-  return text;
+  report.texts ??= {};
+  report.texts[type] ??= new WholeText(type === JSON_TYPE ? `${report.json()}\n` : line(healthJson(report)));
+  return report.texts[type];
 }
 
 function line(body: object): string {

@@ -12,6 +12,8 @@ import { type Probes, probeReports } from "./probes.ts";
 import { sendError, sendReport } from "./respond.ts";
 
 const DEFAULT_HISTORY = 5;
+const NO_QUERY = new URLSearchParams();
+const UNSERVED = "this host name is not served";
 
 /** What the pages are made of. */
 export interface HealthParts extends Probes {
@@ -30,10 +32,6 @@ type Endpoint = (view: HealthView, request: Request) => Promise<HealthReport | u
  */
 export function healthRouter(parts: HealthParts): HttpHandler {
   const router = express.Router();
-  router.use((request, response, next) => {
-    if (parts.isServed(request)) next();
-    else sendError(request, response, 403, "this host name is not served");
-  });
   const endpoints: Readonly<Record<string, Endpoint>> = {
     "/": (view) => everything(parts, view),
     "/database": (view) => database(parts, view),
@@ -41,10 +39,11 @@ export function healthRouter(parts: HealthParts): HttpHandler {
     ...probeReports(parts),
   };
   for (const [path, report] of Object.entries(endpoints)) {
-    router.get(path, (request, response) => void answer(parts.details, report, request, response));
+    router.get(path, (request, response) => void answer(parts, report, request, response));
   }
 
   router.use((request, response, next) => {
+    if (!parts.isServed(request)) return sendError(request, response, 403, UNSERVED);
     if (request.method === "GET" || request.method === "HEAD") {
       return sendError(request, response, 404, "there is nothing at this path");
     }
@@ -63,12 +62,14 @@ export function healthRouter(parts: HealthParts): HttpHandler {
 }
 
 async function answer(
-  details: DetailsRule,
+  { details, isServed }: HealthParts,
   endpoint: Endpoint,
   request: Request,
   response: Response,
 ): Promise<void> {
-  const query = new URLSearchParams(request.url.split("?", 2)[1]);
+  if (!isServed(request)) return sendError(request, response, 403, UNSERVED);
+  const [, search] = request.url.split("?", 2);
+  const query = search === undefined ? NO_QUERY : new URLSearchParams(search);
   const historyLimit = limitOf(query);
   if (historyLimit === undefined) {
     return sendError(request, response, 400, `limit must be one whole number from 1 to ${MAX_HISTORY}`);

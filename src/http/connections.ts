@@ -10,15 +10,15 @@ const unread = new UnreadAnswers();
 const connections = new WeakMap<Socket, Connection>();
 
 /**
- * Resolves when no earlier answer of poolscope's is under way on the connection of a request. HTTP/1.1 answers in order, so
+ * Waits until no earlier answer of poolscope's is under way on the connection of a request. HTTP/1.1 answers in order, so
  * nothing is lost; but a client that pipelines and does not read has one answer made, not hundreds kept in memory.
  *
  * @returns What is to be kept up to date while the response is written; undefined without a connection of its own
  */
-export async function ownConnection(
+export function ownConnection(
   request: IncomingMessage,
   response: ServerResponse,
-): Promise<Answer | undefined> {
+): Promise<Answer | undefined> | Answer | undefined {
   const socket = request.socket as Socket | undefined;
   // HTTP/2 has its own flow control for each stream, and a request made by hand has no socket.
   if (!socket || request.httpVersionMajor !== 1 || socket.destroyed || response.closed) return undefined;
@@ -41,8 +41,11 @@ class Connection {
     this.#socket = socket;
   }
 
-  async enter(response: ServerResponse): Promise<Answer | undefined> {
-    if (this.#isBusy) await this.#wait();
+  enter(response: ServerResponse): Promise<Answer | undefined> | Answer | undefined {
+    return this.#isBusy ? this.#wait().then(() => this.#begin(response)) : this.#begin(response);
+  }
+
+  #begin(response: ServerResponse): Answer | undefined {
     if (response.closed || this.#socket.destroyed) {
       this.#leave();
       return undefined;

@@ -24,7 +24,8 @@ export async function exchangeOf(
   request: IncomingMessage,
   response: ServerResponse,
 ): Promise<Exchange | undefined> {
-  const answer = await ownConnection(request, response);
+  const own = ownConnection(request, response);
+  const answer = own instanceof Promise ? await own : own;
   await turn();
   return isAnswered(response) ? undefined : { request, response, answer };
 }

@@ -25,6 +25,7 @@ export class WholeText implements Text {
   }
 
   known(place: number): Buffer | undefined {
+    if (place === 0 && this.length <= PIECE_BYTES) return this.#bytes;
     const begin = place * PIECE_BYTES;
     return begin < this.length ? this.#bytes.subarray(begin, begin + PIECE_BYTES) : undefined;
   }

@@ -7,10 +7,12 @@ let isRunning = false;
 let endsAt = 0;
 
 /**
- * Resolves when an answer may be made. Requests that arrive together (hundreds, pipelined on one connection) are otherwise
- * all answered before a timer or another socket is served: handlers wait for promises only, which never leave the turn.
+ * Resolves when an answer may be made; undefined: at once, there is time left. Requests that arrive together (hundreds,
+ * pipelined on one connection) are otherwise all answered before a timer or another socket is served: handlers wait for
+ * promises only, which never leave the turn.
  */
-export function turn(): Promise<void> {
+export function turn(): Promise<void> | undefined {
+  if (!isRunning && performance.now() < endsAt) return undefined;
   return new Promise((resolve) => {
     waiting.push(resolve);
     if (isRunning) return;
