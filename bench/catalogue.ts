@@ -77,7 +77,7 @@ export const CATALOGUE: Readonly<Record<string, CatalogueEntry>> = {
       "against the same body by `response.json()` in an Express app of its own; while the pool is idle, and while all of it is " +
       "handed out and ten callers wait. And what strangers can make `/metrics` and health pages cost, by the number of pools, " +
       "beside one Buffer of the same bytes in the same Express app: 200 connections with 20 pipelined requests each that are " +
-      "never read, and one request after the other. Memory is the highest that was seen beyond the start. The twins are " +
+      "never read, and one request after the other. Memory is the highest that was seen: beyond the start where nothing is read, else in all. The twins are " +
       "processes of their own, started anew each time, with all pools under watch and full histories, which are not sampled while it counts.",
     targets: {
       idle: { what: "requests per second, idle pool", unit: "× static", atLeast: 0.8 },

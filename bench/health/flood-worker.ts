@@ -18,7 +18,8 @@ export interface Argument {
 export interface Cost {
   readonly port: number;
   readonly cpuMicros: number;
-  /** At the highest, beyond what the process had then. */
+  /** At the highest; and beyond what the process had then. */
+  readonly peakBytes: number;
   readonly grownBytes: number;
   readonly lagMillis: number;
 }
@@ -67,8 +68,9 @@ export const start: Start<Argument, Input, Cost> = async ({ pools: count, path }
       // Seen by the system even while the loop stood still; but of the whole life of the process.
       const peakEver = process.resourceUsage().maxRSS * 1024;
       const { user, system } = process.cpuUsage(cpu);
-      const grownBytes = (peakEver > peakBefore ? peakEver : peak) - rss;
-      const cost = { port, cpuMicros: user + system, grownBytes, lagMillis: loop.max / 1e6 };
+      const peakBytes = peakEver > peakBefore ? peakEver : peak;
+      const grownBytes = peakBytes - rss;
+      const cost = { port, cpuMicros: user + system, peakBytes, grownBytes, lagMillis: loop.max / 1e6 };
       if (input === "begin") {
         loop.reset();
         cpu = process.cpuUsage();

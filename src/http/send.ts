@@ -52,7 +52,14 @@ export async function sendText(
   if (answer) answer.text = text;
   if (request.method === "HEAD" || first === undefined) response.end();
   else if (isOnePiece && first.length === text.length) response.end(first);
-  else await write(response, text, answer);
+  else {
+    try {
+      text.passed(response, 0);
+      await write(response, text, answer);
+    } finally {
+      text.passed(response, Number.POSITIVE_INFINITY);
+    }
+  }
 }
 
 async function write(response: ServerResponse, text: Text, answer: Answer | undefined): Promise<void> {
@@ -67,6 +74,7 @@ async function write(response: ServerResponse, text: Text, answer: Answer | unde
       place++;
     }
     response.uncork();
+    text.passed(response, place);
     if (!(await hasTaken(response))) return;
     if (answer) answer.movedAt = performance.now();
     if (text.known(place)) continue;

@@ -3,20 +3,38 @@
  * kept: the next call tries again. What was made is let go of when its time is over.
  *
  * @param millis Counted from when the making began. What is made by then is given to nobody any more
+ * @param isFit Whether what was made can still be given out
  */
-export function shared<T>(make: () => Promise<T>, millis: number): () => Promise<T> {
-  let latest: { readonly at: number; readonly made: Promise<T>; isMade: boolean } | undefined;
+export function shared<T>(
+  make: () => Promise<T>,
+  millis: number,
+  isFit: (made: T) => boolean = () => true,
+): () => Promise<T> {
+  let latest: Entry<T> | undefined;
   return () => {
-    if (latest && (!latest.isMade || performance.now() - latest.at < millis)) return latest.made;
-    const entry = { at: performance.now(), made: make(), isMade: false };
+    if (
+      latest &&
+      (!latest.isMade || performance.now() - latest.at < millis) &&
+      (latest.value === undefined || isFit(latest.value))
+    )
+      return latest.made;
+    const entry: Entry<T> = { at: performance.now(), made: make(), isMade: false };
     latest = entry;
     const forget = () => {
       if (latest === entry) latest = undefined;
     };
-    entry.made.then(() => {
+    entry.made.then((value) => {
       entry.isMade = true;
+      entry.value = value;
       setTimeout(forget, Math.max(0, entry.at + millis - performance.now())).unref();
     }, forget);
     return entry.made;
   };
+}
+
+interface Entry<T> {
+  readonly at: number;
+  readonly made: Promise<T>;
+  isMade: boolean;
+  value?: T;
 }

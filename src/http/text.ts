@@ -11,6 +11,8 @@ export interface Text {
   known(place: number): Buffer | undefined;
   /** The same; makes it where it is not there yet. Undefined: there are no more. May throw */
   piece(place: number): Buffer | undefined;
+  /** A reader needs nothing before this place any more; of an infinite one, nothing at all. */
+  passed(reader: object, place: number): void;
 }
 
 /** A text that is there. */
@@ -33,17 +35,30 @@ export class WholeText implements Text {
   piece(place: number): Buffer | undefined {
     return this.known(place);
   }
+
+  passed(): void {}
 }
+
+/** Longer texts are let go of while they are read: kept, 43 MB of a thousand pools took twice the CPU, for fresh pages. */
+const KEPT_BYTES = 2 ** 23;
 
 /** A text that is made piece by piece, by whichever of its readers comes first to where it ends. */
 export class GrowingText implements Text {
   length = 0;
   isWhole = false;
-  readonly #pieces: Buffer[] = [];
+  /** Those before {@link #first} have been let go of. */
+  readonly #pieces: (Buffer | undefined)[] = [];
+  #first = 0;
+  readonly #readers = new Map<object, number>();
   readonly #source: Iterator<Buffer>;
 
   constructor(source: Iterable<Buffer>) {
     this.#source = source[Symbol.iterator]();
+  }
+
+  /** Whether it can still be read from its beginning. */
+  get hasBeginning(): boolean {
+    return this.#first === 0;
   }
 
   known(place: number): Buffer | undefined {
@@ -61,5 +76,13 @@ export class GrowingText implements Text {
       this.length += value.length;
     }
     return this.#pieces[place];
+  }
+
+  passed(reader: object, place: number): void {
+    if (place === Number.POSITIVE_INFINITY) this.#readers.delete(reader);
+    else this.#readers.set(reader, place);
+    if (this.length <= KEPT_BYTES) return;
+    const needed = Math.min(this.#pieces.length, ...this.#readers.values());
+    while (this.#first < needed) this.#pieces[this.#first++] = undefined;
   }
 }

@@ -23,7 +23,11 @@ export function prometheusHandler(
   collect: () => Promise<Iterable<Buffer>>,
   { cacheMillis, isServed }: MetricsSettings,
 ): HttpHandler {
-  const textOf = shared(async () => new GrowingText(await collect()), cacheMillis);
+  const textOf = shared(
+    async () => new GrowingText(await collect()),
+    cacheMillis,
+    (text) => text.hasBeginning,
+  );
   const answer = async (request: IncomingMessage, response: ServerResponse) => {
     if (request.method !== "GET" && request.method !== "HEAD") {
       response.setHeader("Allow", "GET, HEAD");
@@ -38,7 +42,9 @@ export function prometheusHandler(
   const scrape = async (exchange: Exchange) => {
     const { request, response } = exchange;
     try {
-      const text = await textOf();
+      let text = await textOf();
+      // A long one may have been read on since, and let go of.
+      while (!text.hasBeginning) text = await textOf();
       if (!isAnswered(response)) await sendText(exchange, 200, CONTENT_TYPE, text);
     } catch {
       if (isAnswered(response)) return;
