@@ -5,7 +5,7 @@ import { turn } from "./turns.ts";
 import type { Answer } from "./unread-answers.ts";
 
 /** Written at once, then the connection has to take it. */
-const BATCH_BYTES = 2 ** 18;
+const BATCH_BYTES = 2 ** 20;
 
 /** Where an answer goes, once it is its turn. */
 export interface Exchange {

@@ -1,5 +1,5 @@
 /** How much is handed to a connection at once: the next follows when the client has taken it. */
-const PIECE_BYTES = 2 ** 18;
+const PIECE_BYTES = 2 ** 20;
 
 /** What one answer, or many at once, consist of. In pieces, so that it can be sent while it still grows. */
 export interface Text {

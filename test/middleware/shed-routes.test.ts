@@ -76,7 +76,7 @@ function queueOn(pool: pg.Pool, callers: number): void {
   }
 }
 
-test("a client that resets its requests to one route sheds nothing of routes that use other pools", async () => {
+test("a client that resets requests to one route sheds nothing of routes with other pools", async () => {
   const { scope, orders, reports, origin } = await serveShop();
   for (const path of ["/orders/1", "/reports", "/both/2026", "/static"]) {
     expect(await statusOf(origin + path)).toBe(200);
@@ -135,7 +135,7 @@ test("a queue ten times too long sheds although all its clients have gone", asyn
   await until(async () => (await statusOf(`${origin}/reports`)) === 200);
 });
 
-test("a route is not refused before a request of it has used the pool, and all its paths are after", async () => {
+test("a route is refused once a request of it has used the pool, under all its paths", async () => {
   const { orders, origin } = await serveShop({ maxWaiting: 1 });
   const release = await hold(orders);
   queueOn(orders, 1);
@@ -189,7 +189,7 @@ test("routes that others go through, and routes of mounted applications, are tol
   releaseUsers();
 });
 
-test("what no route matches is known by where it is mounted, and without Express by its first part", async () => {
+test("what no route matches is known by its mount, and without Express by its first part", async () => {
   const scope = makeScope();
   const pool = makePool({ max: 2 });
   scope.watch(pool, { name: "orders" });
