@@ -75,10 +75,15 @@ export const CATALOGUE: Readonly<Record<string, CatalogueEntry>> = {
     about:
       "Requests per second and latency of `/health/database` of a pool with ten connections, by ten callers of autocannon, " +
       "against the same body by `response.json()` in an Express app of its own; while the pool is idle, and while all of it is " +
-      "handed out and ten callers wait.",
+      "handed out and ten callers wait. And what strangers can make `/metrics` and health pages cost, by the number of pools, " +
+      "beside one Buffer of the same bytes in the same Express app: 200 connections with 20 pipelined requests each that are " +
+      "never read, and one request after the other. Memory is the highest that was seen: beyond the start where nothing is read, else in all. The twins are " +
+      "processes of their own, started anew each time, with all pools under watch and full histories, which are not sampled while it counts.",
     targets: {
       idle: { what: "requests per second, idle pool", unit: "× static", atLeast: 0.8 },
       exhausted: { what: "requests per second, exhausted pool", unit: "× static", atLeast: 0.8 },
+      ...flooded("unread", "unread pipelined requests"),
+      ...flooded("sequential", "one request after the other"),
     },
   },
   memory: {
@@ -122,6 +127,19 @@ export const CATALOGUE: Readonly<Record<string, CatalogueEntry>> = {
     targets: {},
   },
 };
+
+/** The dearest path of each number of pools. */
+function flooded(attack: string, what: string): Record<string, Target> {
+  const measures = { cpuMicros: "CPU", grownBytes: "memory", lagMillis: "longest loop lag" };
+  return Object.fromEntries(
+    [2, 20, 50].flatMap((pools) =>
+      Object.entries(measures).map(([key, measure]) => [
+        `${attack}.${pools}.${key}`,
+        { what: `${what}, ${pools} pools: ${measure}`, unit: "× static", atMost: 1.5 },
+      ]),
+    ),
+  );
+}
 
 function perQuery(backend: string, callers: string): Record<string, Target> {
   const query = `\`pool.query\`, PostgreSQL, ${callers}`;

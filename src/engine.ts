@@ -14,6 +14,8 @@ import { DoubleCounting } from "./metrics/double-counting.ts";
 import { HostTelemetry } from "./metrics/host-telemetry.ts";
 import { OwnTelemetry } from "./metrics/own-telemetry.ts";
 import type { Telemetry } from "./metrics/telemetry.ts";
+import { RequestCallers } from "./middleware/request-callers.ts";
+import { RoutePools } from "./middleware/route-pools.ts";
 import { Routes } from "./middleware/routes.ts";
 import { nameFrom } from "./outside-text.ts";
 import { InstrumentationPg } from "./queries/instrumentation-pg.ts";
@@ -60,6 +62,8 @@ export class Engine {
   readonly #reports: SpokenReports;
   readonly #nesting: NestedCheckouts | undefined;
   readonly callers: Callers = new Callers();
+  readonly requestCallers: RequestCallers = new RequestCallers(this.callers);
+  readonly routePools: RoutePools = new RoutePools();
   readonly routes: Routes;
   readonly #eventLoop: EventLoopDelay;
   readonly budget: BudgetCheck;
@@ -97,7 +101,7 @@ export class Engine {
     this.slowQueries = new SlowQueries(logger, this.events, settings.queries.slowMillis);
     const follow: QueryTools["follow"] = (queries) => hookQueries(queries, this.callers);
     this.#queryTools = queryTools(settings.queries, logger, this.#instrumentation?.follow ?? follow);
-    this.routes = new Routes(this.callers, this.#queryTools !== undefined, logger);
+    this.routes = new Routes(this.requestCallers, this.#queryTools !== undefined, logger);
     this.#reports = new SpokenReports(logger, this.events, this.slowQueries);
     this.#nesting = settings.looksForNesting ? new NestedCheckouts() : undefined;
     // Without samples no window would ever close, and one block of the loop be told for ever.
@@ -146,7 +150,7 @@ export class Engine {
         const readings = await this.read();
         return (await this.#recovery.look(readings)) ? this.read() : readings;
       },
-      history: (pool, limit) => this.history.last(pool, limit),
+      usage: (pool, limit) => this.history.usage(pool, limit),
       slowQueries: (pool, limit) => this.slowQueries.worst(limit, pool),
       alerts: (pool) => this.alerts.list(pool).filter(({ state }) => state === "firing"),
     };

@@ -37,6 +37,7 @@ export type {
   HealthOptions,
   HoldersOptions,
   MetricReaderLike,
+  MetricsOptions,
   NotifierOptions,
   OtlpOptions,
   OtlpTemporality,

@@ -413,6 +413,21 @@ export interface HealthOptions {
    * @default false
    */
   ping?: boolean | PingOptions | undefined;
+  /**
+   * Names the application is reached by. Requests with another name in `Host` are answered with 403: DNS rebinding, by
+   * which a web page reads what a browser's own network answers, needs a name. Addresses and `localhost` always pass.
+   *
+   * @default any name
+   */
+  hosts?: readonly string[] | undefined;
+}
+
+/** Options of `scope.metrics()`. */
+export interface MetricsOptions {
+  /** Milliseconds for which one text answers all scrapes, 0 or more. @default 250 */
+  cacheMillis?: number | undefined;
+  /** Names the application is reached by, see {@link HealthOptions.hosts}. @default any name */
+  hosts?: readonly string[] | undefined;
 }
 
 /**
@@ -474,11 +489,12 @@ export type RouteRule = (request: IncomingMessage) => string | undefined;
 
 /** Whether the response to this request may have a `Server-Timing`. */
 export type ServerTimingRule = (request: IncomingMessage) => boolean;
+
 /** Options of `scope.shedLoad()`. Requests are shed where either limit is reached. */
 export interface ShedLoadOptions {
   /**
    * Callers queued for a connection of one pool from which on requests are shed, 1 or more; until fewer than half as
-   * many are.
+   * many are. Those whose client has gone do not count, up to ten times as many.
    *
    * @default 10 for each connection the pool may open
    */
@@ -495,7 +511,11 @@ export interface ShedLoadOptions {
   retryAfterSeconds?: number | undefined;
   /** 503 says the service is overloaded, 429 that the caller sent too much. @default 503 */
   statusCode?: 429 | 503 | undefined;
-  /** Names of the pools the requests need, watched before. @default every watched pool, also those to come */
+  /**
+   * Names of the pools that all requests behind the middleware need, watched before.
+   *
+   * @default for each request the pools that requests of its route have used; none of a route that has used none
+   */
   pools?: readonly string[] | undefined;
   /**
    * Lets a request through whatever waits: `true` does, anything else does not. Asked only while requests are shed, and

@@ -6,6 +6,7 @@ import type {
   GracefulShutdownOptions,
   HealthOptions,
   HoldersOptions,
+  MetricsOptions,
   PoolscopeOptions,
   RoutesOptions,
   ShedLoadOptions,
@@ -43,11 +44,15 @@ export interface Poolscope extends AsyncDisposable {
    * @throws PoolscopeError `POOLSCOPE_INVALID_OPTION`
    */
   routes(options?: RoutesOptions): HttpHandler;
-  /** A handler that serves the metrics as Prometheus text. */
-  metrics(): HttpHandler;
   /**
-   * Express middleware that refuses requests while too many callers wait for a connection of a watched pool: 503 with
-   * `Retry-After`, before the request queues too. Mount it behind health and metrics, before the routes that use the
+   * A handler that serves the metrics as Prometheus text.
+   *
+   * @throws PoolscopeError `POOLSCOPE_INVALID_OPTION`
+   */
+  metrics(options?: MetricsOptions): HttpHandler;
+  /**
+   * Express middleware that refuses requests while too many callers wait for a connection of a pool that their route uses:
+   * 503 with `Retry-After`, before the request queues too. Mount it behind health and metrics, before the routes that use the
    * pool. Express 4 and 5.
    *
    * @throws PoolscopeError `POOLSCOPE_INVALID_OPTION`, `POOLSCOPE_UNKNOWN_POOL`, `POOLSCOPE_SHUT_DOWN`

@@ -9,6 +9,7 @@ import { Components } from "./health/components.ts";
 import { resolveGracefulShutdownOptions, resolveHealthOptions } from "./health/health-settings.ts";
 import { pingComponent } from "./health/ping-component.ts";
 import { healthRouter } from "./health/router.ts";
+import { resolveMetricsOptions } from "./metrics/metrics-settings.ts";
 import { type HttpHandler, prometheusHandler } from "./metrics/prometheus.ts";
 import { resolveRoutesOptions } from "./middleware/route-settings.ts";
 import { shedLoad } from "./middleware/shed-load.ts";
@@ -17,6 +18,7 @@ import type {
   GracefulShutdownOptions,
   HealthOptions,
   HoldersOptions,
+  MetricsOptions,
   RoutesOptions,
   ShedLoadOptions,
   ShutdownOptions,
@@ -80,7 +82,7 @@ export class Scope implements Poolscope {
   }
 
   health(options?: HealthOptions): HttpHandler {
-    const { cacheMillis, details, components, ping } = resolveHealthOptions(options);
+    const { cacheMillis, details, components, ping, isServed } = resolveHealthOptions(options);
     const source = this.#engine.healthSource();
     const read = async () => {
       this.#assertRunning();
@@ -94,6 +96,7 @@ export class Scope implements Poolscope {
         ...(ping && { ping: pingComponent(this.#engine.pings, pools, ping) }),
       }),
       details,
+      isServed,
       lifecycle: this.#engine.lifecycle,
       stuckAfterSeconds: this.#engine.settings.stuckAfterMillis / 1000,
     };
@@ -116,18 +119,21 @@ export class Scope implements Poolscope {
     return this.#engine.routes.middleware(resolveRoutesOptions(options));
   }
 
-  metrics(): HttpHandler {
-    return prometheusHandler(async () => {
+  metrics(options?: MetricsOptions): HttpHandler {
+    const settings = resolveMetricsOptions(options);
+    const collect = async () => {
       this.#assertRunning();
       return this.#engine.meter.prometheusText();
-    }, this.#engine.settings.logger);
+    };
+    return prometheusHandler(collect, settings, this.#engine.settings.logger);
   }
 
   shedLoad(options?: ShedLoadOptions): HttpHandler {
     const settings = resolveShedLoadOptions(options);
     this.#assertRunning();
     for (const name of settings.pools ?? []) this.#watched("pools", name);
-    return shedLoad(this.#engine.registry, settings, this.#engine.settings.logger);
+    const { registry, requestCallers: callers, routePools, settings: own } = this.#engine;
+    return shedLoad({ registry, callers, routePools }, settings, own.logger);
   }
 
   async readings(): Promise<AssessedReading[]> {

@@ -39,7 +39,7 @@ export const start: Start<Argument, number, Sample> = async ({ pools: count, isI
       await use(pools);
       uses++;
       const readings = await repeat(times, () => scope.readings());
-      const handler = scope.metrics();
+      const handler = scope.metrics({ cacheMillis: 0 });
       let bytes = 0;
       const text = await repeat(times, async () => {
         bytes = await answered(handler);

@@ -2,6 +2,7 @@ import autocannon from "autocannon";
 import type { Bench, Effort, Situation } from "../harness/bench.ts";
 import { Comparison, type Pair, takeTurns } from "../harness/pairs.ts";
 import { withTeam } from "../harness/team.ts";
+import { floods } from "./flood.ts";
 import type { Argument, Standing } from "./worker.ts";
 
 interface Extent {
@@ -27,10 +28,11 @@ interface Sample {
 }
 
 export const health: Bench = async (situation) => {
+  const beside = await floods(situation);
   const rows = [];
-  const reached: Record<string, number> = {};
+  const reached: Record<string, number> = { ...beside.reached };
   for (const [name, isExhausted] of Object.entries({ idle: false, exhausted: true })) {
-    if (situation.effort === "smoke" && !isExhausted) continue;
+    if (!situation.isWanted(name) || (situation.effort === "smoke" && !isExhausted)) continue;
     const pairs = await measure(isExhausted, situation);
     const of = (value: keyof Sample) => new Comparison(pairs, (sample) => sample[value]);
     const [rate, p99] = [of("requestsPerSecond"), of("p99Millis")];
@@ -46,7 +48,7 @@ export const health: Bench = async (situation) => {
     "static p99 ms",
     "health p99 ms",
   ];
-  return { tables: [{ title: "`GET /health/database`", columns, rows }], reached };
+  return { tables: [{ title: "`GET /health/database`", columns, rows }, ...beside.tables], reached };
 };
 
 async function measure(

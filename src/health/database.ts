@@ -1,16 +1,18 @@
 import type { SizeAdvice } from "../advice/size-advice.ts";
 import type { Alert } from "../alerts/alert.ts";
-import { getOrCreate } from "../get-or-create.ts";
 import type { SlowQueryGroup } from "../queries/slow-groups.ts";
 import type { DistributionSummary } from "../readings/pool-reading.ts";
 import { type AssessedReading, type PoolStatus, worst } from "./assess.ts";
 import type { Condition } from "./diagnose.ts";
+import type { Usage } from "./history-text.ts";
+import { percent } from "./percent.ts";
 
 /** What health pages are made of. */
 export interface DatabaseSource {
   /** Rejects when the meter cannot be read. */
   read(): Promise<AssessedReading[]>;
-  history(pool: string, limit: number): AssessedReading[];
+  /** How full a pool was at its last samples, oldest first. */
+  usage(pool: string, limit: number): readonly Usage[];
   slowQueries(pool: string, limit: number): SlowQueryGroup[];
   /** What fires. */
   alerts(pool: string): Alert[];
@@ -124,47 +126,10 @@ export interface UnknownHealth {
   readonly pools: readonly [];
 }
 
-/** Of one look at the pools, by what is to be shown: probes that share the look share the page. */
-const pages = new WeakMap<readonly AssessedReading[], Map<string, DatabaseHealth>>();
+/** Of one pool, without what is different from page to page. */
+export type PoolSummary = Omit<PoolHealth, "recent_history" | "slowest_queries">;
 
-export async function databaseHealth(
-  source: DatabaseSource,
-  view: HealthView,
-): Promise<DatabaseHealth | UnknownHealth> {
-  let readings: readonly AssessedReading[];
-  try {
-    readings = await source.read();
-  } catch {
-    // The reason may quote the application's own code: it is in the log, not in the page.
-    return unknownHealth("the pools could not be read; see the log");
-  }
-  if (readings.length === 0) return unknownHealth("no pool is watched: call scope.watch(pool)");
-  const made = getOrCreate(pages, readings, () => new Map());
-  return getOrCreate(made, `${view.historyLimit} ${view.showsDetails}`, () => page(source, readings, view));
-}
-
-function page(
-  source: DatabaseSource,
-  readings: readonly AssessedReading[],
-  { historyLimit, showsDetails }: HealthView,
-): DatabaseHealth {
-  const samples = readings.map(({ pool }) => source.history(pool, historyLimit));
-  const pools = readings.map((reading, index) => ({
-    ...poolHealth(reading, samples[index] ?? [], source.alerts(reading.pool)),
-    ...(showsDetails && reading.query && { slowest_queries: slowest(source, reading.pool) }),
-  }));
-  return { ...together(pools), recent_history: addUp(samples.flat(), historyLimit), pools };
-}
-
-function unknownHealth(message: string): UnknownHealth {
-  return { status: "unknown", message, timestamp: new Date().toISOString(), pools: [] };
-}
-
-function poolHealth(
-  reading: AssessedReading,
-  history: readonly AssessedReading[],
-  alerts: readonly Alert[],
-): PoolHealth {
+export function poolSummary(reading: AssessedReading, alerts: readonly Alert[]): PoolSummary {
   return {
     name: reading.pool,
     status: reading.status,
@@ -209,7 +174,6 @@ function poolHealth(
     ...(reading.queryErrorsByType && { query_errors: reading.queryErrorsByType }),
     ...(reading.slowQueries !== undefined && { slow_queries: reading.slowQueries }),
     timestamp: reading.timestamp,
-    recent_history: history.map(({ used, capacity, timestamp }) => entry(used, capacity, timestamp)),
   };
 }
 
@@ -237,7 +201,7 @@ function advice(given: SizeAdvice): SizeAdviceEntry {
   };
 }
 
-function slowest(source: DatabaseSource, pool: string): SlowQueryEntry[] {
+export function slowest(source: DatabaseSource, pool: string): SlowQueryEntry[] {
   return source.slowQueries(pool, SLOWEST).map((group) => ({
     fingerprint: group.fingerprint,
     sql: group.sql,
@@ -250,8 +214,8 @@ function slowest(source: DatabaseSource, pool: string): SlowQueryEntry[] {
 }
 
 /** Sums over all pools, and the worst status. */
-function together(pools: readonly PoolHealth[]): Omit<PoolNumbers, "recent_history"> {
-  const sum = (pick: (pool: PoolHealth) => number) => pools.reduce((total, pool) => total + pick(pool), 0);
+export function together(pools: readonly PoolSummary[]): Omit<PoolNumbers, "recent_history"> {
+  const sum = (pick: (pool: PoolSummary) => number) => pools.reduce((total, pool) => total + pick(pool), 0);
   const used = sum((pool) => pool.in_use);
   const capacity = sum((pool) => pool.total_capacity);
   return {
@@ -267,23 +231,6 @@ function together(pools: readonly PoolHealth[]): Omit<PoolNumbers, "recent_histo
   };
 }
 
-/** Samples of one round carry one timestamp: they become one entry. */
-function addUp(samples: readonly AssessedReading[], limit: number): HistoryEntry[] {
-  const rounds = new Map<string, { used: number; capacity: number }>();
-  for (const { timestamp, used, capacity } of samples) {
-    const round = rounds.get(timestamp) ?? { used: 0, capacity: 0 };
-    rounds.set(timestamp, { used: round.used + used, capacity: round.capacity + capacity });
-  }
-  return [...rounds]
-    .sort(([a], [b]) => a.localeCompare(b))
-    .slice(-limit)
-    .map(([timestamp, { used, capacity }]) => entry(used, capacity, timestamp));
-}
-
-function entry(used: number, capacity: number, timestamp: string): HistoryEntry {
-  return { checkedout: used, usage_percent: percent(used, capacity), timestamp };
-}
-
 /** To the microsecond: what is beyond it is floating-point noise. */
 function micro(seconds: number): number {
   return Math.round(seconds * 1e6) / 1e6;
@@ -297,8 +244,4 @@ function rounded({ count, sum, p50, p95, p99 }: DistributionSummary): Distributi
     ...(p95 !== undefined && { p95: micro(p95) }),
     ...(p99 !== undefined && { p99: micro(p99) }),
   };
-}
-
-function percent(used: number, capacity: number): number {
-  return capacity > 0 ? Math.round((used / capacity) * 1000) / 10 : 0;
 }

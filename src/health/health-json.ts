@@ -1,6 +1,7 @@
+import type { Text } from "../http/text.ts";
 import type { HealthStatus, OverallStatus } from "./assess.ts";
 import type { ComponentHealth } from "./components.ts";
-import type { PoolHealth } from "./database.ts";
+import type { PoolSummary } from "./database.ts";
 
 /** What an endpoint has to say, in either format. */
 export interface HealthReport {
@@ -8,10 +9,12 @@ export interface HealthReport {
   readonly status: HealthStatus | OverallStatus;
   /** Why it is not healthy. */
   readonly output?: string | undefined;
-  readonly pools?: readonly PoolHealth[];
+  readonly pools?: readonly PoolSummary[];
   readonly components?: Readonly<Record<string, ComponentHealth>>;
   /** As `application/json`. */
-  readonly body: object;
+  json(): string;
+  /** By content type, once it was sent. */
+  texts?: Partial<Record<string, Text>>;
 }
 
 type CheckStatus = "pass" | "warn" | "fail";
@@ -44,7 +47,7 @@ export function healthJson({ status, output, pools = [], components = {} }: Heal
   };
 }
 
-function checksOf(pool: PoolHealth): Record<string, readonly Check[]> {
+function checksOf(pool: PoolSummary): Record<string, readonly Check[]> {
   const { name, timestamp: time, verdict } = pool;
   const status = checkStatus(pool.status);
   const check = (observedValue: number, observedUnit: string, more: Partial<Check>): readonly Check[] => [

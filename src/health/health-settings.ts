@@ -1,6 +1,7 @@
 import { constants } from "node:os";
 import { booleanOption, integerOption, objectOption } from "../check.ts";
 import { expected, expectedSecret } from "../errors.ts";
+import { type HostRule, resolveHosts } from "../http/hosts.ts";
 import type {
   Component,
   DetailsRule,
@@ -16,6 +17,7 @@ export interface HealthSettings {
   readonly details: DetailsRule;
   readonly components: Readonly<Record<string, ComponentSettings>>;
   readonly ping: PingSettings | undefined;
+  readonly isServed: HostRule;
 }
 
 export interface PingSettings {
@@ -36,12 +38,14 @@ export function resolveHealthOptions(given: unknown): HealthSettings {
     "details",
     "components",
     "ping",
+    "hosts",
   ]);
   return {
     cacheMillis: integerOption("cacheMillis", options.cacheMillis, 250, { min: 0 }),
     details: resolveDetails(options.details),
     components: resolveComponents(options.components),
     ping: resolvePing(options.ping),
+    isServed: resolveHosts(options.hosts),
   };
 }
 

@@ -50,10 +50,16 @@ const FAILING: ReadonlySet<ProbeStatus> = new Set<ProbeStatus>(["starting", "not
 
 function report(status: ProbeStatus, reasons: readonly string[] = [], more: object = {}): HealthReport {
   const isFailing = FAILING.has(status);
+  const body = {
+    status,
+    ...(reasons.length > 0 && { reasons }),
+    ...more,
+    timestamp: new Date().toISOString(),
+  };
   return {
     code: isFailing ? 503 : 200,
     status: isFailing ? "critical" : "healthy",
     output: reasons.length > 0 ? reasons.join("; ") : undefined,
-    body: { status, ...(reasons.length > 0 && { reasons }), ...more, timestamp: new Date().toISOString() },
+    json: () => JSON.stringify(body),
   };
 }

@@ -1,51 +1,44 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
-import Negotiator from "negotiator";
 import { isUnanswered } from "../answers.ts";
-import { getOrCreate } from "../get-or-create.ts";
+import { preferredType } from "../http/accept.ts";
+import { type Exchange, sendShort, sendText } from "../http/send.ts";
+import { type Text, WholeText } from "../http/text.ts";
 import { type HealthReport, healthJson } from "./health-json.ts";
 
 const JSON_TYPE = "application/json";
 const HEALTH_JSON_TYPE = "application/health+json";
+const TYPES = [JSON_TYPE, HEALTH_JSON_TYPE] as const;
 
-/**
- * Written with `node:http`'s own methods, so that nothing depends on the Express version or the settings of the
- * application the router is mounted in.
- */
-export function sendReport(request: IncomingMessage, response: ServerResponse, report: HealthReport): void {
+export async function sendReport(exchange: Exchange, report: HealthReport): Promise<void> {
+  const { request, response } = exchange;
   if (!isUnanswered(response)) return;
   // Requests that accept neither get JSON all the same: probes ask for the oddest things, and want the status code.
-  const type = new Negotiator(request).mediaType([JSON_TYPE, HEALTH_JSON_TYPE]) ?? JSON_TYPE;
+  const type = preferredType(request.headers.accept, TYPES) ?? JSON_TYPE;
   response.setHeader("Vary", "Accept");
-  if (type === HEALTH_JSON_TYPE) send(request, response, report.code, healthJson(report), HEALTH_JSON_TYPE);
-  else send(request, response, report.code, report.body, `${JSON_TYPE}; charset=utf-8`);
+  await sendText(exchange, report.code, CONTENT_TYPES[type], textOf(report, type));
 }
 
 /** Refuses a request. The body holds the reason only. */
 export function sendError(
   request: IncomingMessage,
   response: ServerResponse,
-  code: 400 | 404 | 405,
+  code: 400 | 403 | 404 | 405,
   error: string,
 ): void {
   if (!isUnanswered(response)) return;
   if (code === 405) response.setHeader("Allow", "GET, HEAD");
-  send(request, response, code, { error }, `${JSON_TYPE}; charset=utf-8`);
+  sendShort(request, response, code, CONTENT_TYPES[JSON_TYPE], line({ error }));
 }
 
-/** Of bodies that many probes share. */
-const texts = new WeakMap<object, Buffer>();
+const CONTENT_TYPES = { [JSON_TYPE]: `${JSON_TYPE}; charset=utf-8`, [HEALTH_JSON_TYPE]: HEALTH_JSON_TYPE };
 
-function send(
-  request: IncomingMessage,
-  response: ServerResponse,
-  code: number,
-  body: object,
-  type: string,
-): void {
-  const text = getOrCreate(texts, body, () => Buffer.from(`${JSON.stringify(body)}\n`));
-  response.statusCode = code;
-  response.setHeader("Content-Type", type);
-  response.setHeader("Cache-Control", "no-store");
-  response.setHeader("Content-Length", text.length);
-  response.end(request.method === "HEAD" ? undefined : text);
+/** Made once for each format: many probes share a report. */
+function textOf(report: HealthReport, type: keyof typeof CONTENT_TYPES): Text {
+  report.texts ??= {};
+  report.texts[type] ??= new WholeText(type === JSON_TYPE ? `${report.json()}\n` : line(healthJson(report)));
+  return report.texts[type];
+}
+
+function line(body: object): string {
+  return `${JSON.stringify(body)}\n`;
 }

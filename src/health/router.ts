@@ -2,26 +2,30 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import express, { type ErrorRequestHandler, type Request, type Response } from "express";
 import { answers } from "../answers.ts";
 import { detach } from "../detached.ts";
+import type { HostRule } from "../http/hosts.ts";
+import { exchangeOf } from "../http/send.ts";
 import type { Logger } from "../logger.ts";
 import type { HttpHandler } from "../metrics/prometheus.ts";
 import type { DetailsRule } from "../options.ts";
-import { overall } from "./assess.ts";
 import type { Components } from "./components.ts";
-import { type DatabaseSource, databaseHealth, type HealthView } from "./database.ts";
+import type { DatabaseSource, HealthView } from "./database.ts";
 import type { HealthReport } from "./health-json.ts";
+import { databasePage, MAX_HISTORY } from "./pages.ts";
 import { type Probes, probeReports } from "./probes.ts";
 import { sendError, sendReport } from "./respond.ts";
 
 const DEFAULT_HISTORY = 5;
-const MAX_HISTORY = 100;
 /** How long the rule for details may hold up a page. Probes wait for a second at most. */
 const DETAILS_MILLIS = 500;
+const NO_QUERY = new URLSearchParams();
+const UNSERVED = "this host name is not served";
 
 /** What the pages are made of. */
 export interface HealthParts extends Probes {
   readonly source: DatabaseSource;
   readonly components: Components;
   readonly details: DetailsRule;
+  readonly isServed: HostRule;
 }
 
 /** Undefined: nothing of this name is watched. */
@@ -33,11 +37,12 @@ type Endpoint = (view: HealthView, request: Request) => Promise<HealthReport | u
  */
 export function healthRouter(parts: HealthParts, logger: Logger): HttpHandler {
   const router = express.Router();
+  const { isServed } = parts;
   const answer = answers("scope.health()", logger);
   const serve = (endpoints: Readonly<Record<string, Endpoint>>, details: DetailsRule) => {
     for (const [path, report] of Object.entries(endpoints)) {
       router.get(path, (request, response) => {
-        answer(response, () => answerWith(report, details, request, response));
+        answer(response, () => answerWith(report, { details, isServed }, request, response));
       });
     }
   };
@@ -53,14 +58,15 @@ export function healthRouter(parts: HealthParts, logger: Logger): HttpHandler {
   serve(probeReports(parts), () => false);
 
   const refuse = (request: IncomingMessage, response: ServerResponse) => {
-    if (request.method === "GET" || request.method === "HEAD") {
+    if (!isServed(request)) sendError(request, response, 403, UNSERVED);
+    else if (request.method === "GET" || request.method === "HEAD") {
       sendError(request, response, 404, "there is nothing at this path");
     } else {
       sendError(request, response, 405, "only GET and HEAD");
     }
   };
   router.use((request, response, next) => {
-    if (request.method === "OPTIONS") next();
+    if (request.method === "OPTIONS" && isServed(request)) next();
     else answer(response, () => refuse(request, response));
   });
 
@@ -81,22 +87,26 @@ export function healthRouter(parts: HealthParts, logger: Logger): HttpHandler {
 
 async function answerWith(
   endpoint: Endpoint,
-  details: DetailsRule,
+  { details, isServed }: Pick<HealthParts, "details" | "isServed">,
   request: Request,
   response: Response,
 ): Promise<void> {
-  const query = new URLSearchParams(request.url.split("?", 2)[1]);
+  if (!isServed(request)) return sendError(request, response, 403, UNSERVED);
+  const [, search] = request.url.split("?", 2);
+  const query = search === undefined ? NO_QUERY : new URLSearchParams(search);
   const historyLimit = limitOf(query);
   if (historyLimit === undefined) {
     return sendError(request, response, 400, `limit must be one whole number from 1 to ${MAX_HISTORY}`);
   }
+  const exchange = await exchangeOf(request, response);
+  if (!exchange) return;
   const view = {
     historyLimit,
     isVerbose: query.has("verbose") && query.get("verbose") !== "false",
     showsDetails: await isAllowed(details, request),
   };
   const report = await endpoint(view, request);
-  if (report) sendReport(request, response, report);
+  if (report) await sendReport(exchange, report);
   else sendError(request, response, 404, "no pool of this name is watched");
 }
 
@@ -126,27 +136,12 @@ function isAllowed(details: DetailsRule, request: IncomingMessage): Promise<bool
 }
 
 async function everything({ source, components }: HealthParts, view: HealthView): Promise<HealthReport> {
-  const [database, others] = await Promise.all([
-    databaseHealth(source, view),
-    components.look(view.showsDetails),
-  ]);
-  const statuses = [database, ...Object.values(others)].map(({ status }) => status);
-  const status = overall(statuses);
-  return {
-    code: status === "critical" ? 503 : 200,
-    status,
-    output: database.status === "unknown" ? database.message : undefined,
-    pools: database.pools,
-    components: others,
-    body: { status, components: { database, ...others } },
-  };
+  const [page, others] = await Promise.all([databasePage(source, view), components.look(view.showsDetails)]);
+  return page.whole(others);
 }
 
 async function database({ source }: HealthParts, view: HealthView): Promise<HealthReport> {
-  const database = await databaseHealth(source, view);
-  const { status, pools } = database;
-  const output = database.status === "unknown" ? database.message : undefined;
-  return { code: status === "critical" ? 503 : 200, status, output, pools, body: database };
+  return (await databasePage(source, view)).report;
 }
 
 async function onePool(
@@ -154,13 +149,5 @@ async function onePool(
   view: HealthView,
   name: string,
 ): Promise<HealthReport | undefined> {
-  const database = await databaseHealth(source, view);
-  // Unread is not unwatched: without a reading nothing can be said of this pool either.
-  if (database.status === "unknown") {
-    return { code: 200, status: "unknown", output: database.message, body: database };
-  }
-  const pool = database.pools.find((candidate) => candidate.name === name);
-  return (
-    pool && { code: pool.status === "critical" ? 503 : 200, status: pool.status, pools: [pool], body: pool }
-  );
+  return (await databasePage(source, view)).pool(name);
 }

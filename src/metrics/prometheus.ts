@@ -1,11 +1,14 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
-import { pipeline } from "node:stream/promises";
-import { setImmediate } from "node:timers/promises";
 import { answers, isUnanswered } from "../answers.ts";
+import { type Exchange, exchangeOf, sendShort, sendText } from "../http/send.ts";
+import { shared } from "../http/shared.ts";
+import { GrowingText } from "../http/text.ts";
 import type { Logger } from "../logger.ts";
+import type { MetricsSettings } from "./metrics-settings.ts";
 
 /** The text exposition format. */
 const CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8";
+const PLAIN = "text/plain; charset=utf-8";
 
 /** A handler for Express, `node:http` and whatever takes the same arguments. */
 export type HttpHandler = (
@@ -18,68 +21,41 @@ export type HttpHandler = (
  * Answers GET and HEAD with the text that `collect` gives; with 503 and a line of text when it gives nothing, so that
  * Prometheus marks the scrape as failed instead of reading old numbers.
  */
-export function prometheusHandler(collect: () => Promise<Iterable<Buffer>>, logger: Logger): HttpHandler {
-  const answer = answers("scope.metrics()", logger);
-  return function poolscopeMetrics(request, response) {
-    answer(response, () => answerWith(collect, request, response));
-  };
-}
-
-async function answerWith(
+export function prometheusHandler(
   collect: () => Promise<Iterable<Buffer>>,
-  request: IncomingMessage,
-  response: ServerResponse,
-): Promise<void> {
-  if (request.method !== "GET" && request.method !== "HEAD") {
-    return send(request, response, 405, Buffer.from("poolscope: only GET and HEAD\n"));
-  }
-  try {
-    await sendText(request, response, await collect());
-  } catch {
-    // Nothing is sent where the text was cut off: Prometheus takes that for a failed scrape too.
-    send(request, response, 503, Buffer.from("poolscope: the metrics could not be collected\n"));
-  }
-}
-
-async function sendText(
-  request: IncomingMessage,
-  response: ServerResponse,
-  text: Iterable<Buffer>,
-): Promise<void> {
-  const pieces = text[Symbol.iterator]();
-  const [first, second] = [pieces.next(), pieces.next()];
-  if (second.done) return send(request, response, 200, first.value, CONTENT_TYPE);
-  if (!isUnanswered(response)) return;
-  begin(response, 200, CONTENT_TYPE);
-  if (request.method === "HEAD") response.end();
-  else await pipeline(spread([first.value, second.value], pieces), response);
-}
-
-/** Others have their turn after each piece: of a thousand pools the whole text is a tenth of a second's work. */
-async function* spread(first: readonly Buffer[], others: Iterator<Buffer>): AsyncGenerator<Buffer> {
-  yield* first;
-  for (let piece = others.next(); !piece.done; piece = others.next()) {
-    yield piece.value;
-    await setImmediate();
-  }
-}
-
-function send(
-  request: IncomingMessage,
-  response: ServerResponse,
-  status: number,
-  body: Buffer,
-  type = "text/plain; charset=utf-8",
-): void {
-  if (!isUnanswered(response)) return;
-  begin(response, status, type);
-  if (status === 405) response.setHeader("Allow", "GET, HEAD");
-  response.setHeader("Content-Length", body.length);
-  response.end(request.method === "HEAD" ? undefined : body);
-}
-
-function begin(response: ServerResponse, status: number, type: string): void {
-  response.statusCode = status;
-  response.setHeader("Content-Type", type);
-  response.setHeader("Cache-Control", "no-store");
+  { cacheMillis, isServed }: MetricsSettings,
+  logger: Logger,
+): HttpHandler {
+  const answer = answers("scope.metrics()", logger);
+  const textOf = shared(
+    async () => new GrowingText(await collect()),
+    cacheMillis,
+    (text) => text.hasBeginning,
+  );
+  const answerWith = async (request: IncomingMessage, response: ServerResponse) => {
+    if (request.method !== "GET" && request.method !== "HEAD") {
+      response.setHeader("Allow", "GET, HEAD");
+      return sendShort(request, response, 405, PLAIN, "poolscope: only GET and HEAD\n");
+    }
+    if (!isServed(request)) {
+      return sendShort(request, response, 403, PLAIN, "poolscope: this host name is not served\n");
+    }
+    const exchange = await exchangeOf(request, response);
+    if (exchange) await scrape(exchange);
+  };
+  const scrape = async (exchange: Exchange) => {
+    const { request, response } = exchange;
+    try {
+      let text = await textOf();
+      // A long one may have been read on since, and let go of.
+      while (!text.hasBeginning) text = await textOf();
+      if (isUnanswered(response)) await sendText(exchange, 200, CONTENT_TYPE, text);
+    } catch {
+      if (!isUnanswered(response)) return;
+      sendShort(request, response, 503, PLAIN, "poolscope: the metrics could not be collected\n");
+    }
+  };
+  return function poolscopeMetrics(request, response) {
+    answer(response, () => answerWith(request, response));
+  };
 }

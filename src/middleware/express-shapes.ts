@@ -15,6 +15,8 @@ export interface ExpressRequest extends IncomingMessage {
 
 export interface ExpressRoute {
   readonly path?: unknown;
+  /** By name in lower case, or `_all`. */
+  readonly methods?: Readonly<Record<string, boolean | undefined>>;
 }
 
 export interface ExpressApp {
@@ -39,7 +41,7 @@ export interface Layer {
     path: string,
   ) => false | { readonly path: string; readonly params: object })[];
   /** Express 4: made of all its paths. */
-  readonly regexp?: RegExp & { readonly fast_slash?: boolean };
+  readonly regexp?: RegExp & { readonly fast_slash?: boolean; readonly fast_star?: boolean };
   /** Express 4: what the groups of the expression are called. */
   readonly keys?: readonly { readonly name: string | number }[];
 }

@@ -2,9 +2,9 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import { detach } from "../detached.ts";
 import type { Logger } from "../logger.ts";
 import type { HttpHandler } from "../metrics/prometheus.ts";
-import type { Callers } from "../watch/callers.ts";
 import type { ExpressRequest } from "./express-shapes.ts";
-import { RequestCaller } from "./request-caller.ts";
+import type { RequestCaller } from "./request-caller.ts";
+import type { RequestCallers } from "./request-callers.ts";
 import { RouteName } from "./route-name.ts";
 import { RouteNames } from "./route-names.ts";
 import { RouteSeries } from "./route-series.ts";
@@ -13,13 +13,12 @@ import { timeResponse } from "./server-timing.ts";
 
 /** The middleware of `scope.routes()`: all of one scope share their routes and requests. */
 export class Routes {
-  readonly #callers: Callers;
+  readonly #callers: RequestCallers;
   readonly #hasQueries: boolean;
   readonly #names: RouteNames;
   readonly #series = new RouteSeries();
-  readonly #requests = new WeakMap<IncomingMessage, RequestCaller>();
 
-  constructor(callers: Callers, hasQueries: boolean, logger: Logger) {
+  constructor(callers: RequestCallers, hasQueries: boolean, logger: Logger) {
     this.#callers = callers;
     this.#hasQueries = hasQueries;
     this.#names = new RouteNames(logger);
@@ -34,23 +33,17 @@ export class Routes {
       } catch (error) {
         this.#names.failed("the middleware", error);
       }
-      if (!next) return;
-      if (caller) this.#callers.run(caller, next);
-      else next();
+      if (next) this.#callers.run(caller, next);
     };
   }
 
   /** A second time for the same request, where something before has lost its flow, takes it up again. */
   #enter(request: IncomingMessage, response: ServerResponse, settings: RoutesSettings): RequestCaller {
-    let caller = this.#requests.get(request);
-    if (!caller) {
+    const caller = this.#callers.of(request, response);
+    if (!caller.measures) {
       const { app } = request as ExpressRequest;
       const name = new RouteName(app, this.#names, settings.route, settings.maxRoutes);
-      const made = new RequestCaller(request, name, this.#names, this.#series);
-      this.#requests.set(request, made);
-      if (response.closed) made.close();
-      else response.once("close", () => detach(() => made.close()));
-      caller = made;
+      caller.measures = { name, names: this.#names, series: this.#series };
     }
     const { serverTiming } = settings;
     if (serverTiming !== false && !caller.isTimed) {

@@ -12,6 +12,8 @@ export interface ShedLimits {
 const WAITING_PER_CONNECTION = 10;
 /** A gate that was closed opens only when this much of each limit is left: one that flutters helps nobody. */
 const OPENS_BELOW = 0.5;
+/** So many times the limit are too many even where their clients have gone: each takes memory. */
+const GONE_BEYOND = 10;
 /** Under lasting overload a gate closes and opens several times a second. That is one story in the log, not hundreds. */
 const CALM_MILLIS = 5_000;
 
@@ -48,7 +50,7 @@ export class ShedGate implements LoadGuard {
     this.#isClosed =
       waiting > 0 &&
       !pool.isOver &&
-      (waiting >= part * this.#maxWaiting() ||
+      (this.#areTooMany(waiting, part * this.#maxWaiting()) ||
         this.#expectedWaitMillis(waiting) > part * this.#limits.maxWaitMillis);
     if (this.#episode) this.#endWhenCalm(this.#episode);
     return this.#isClosed;
@@ -70,6 +72,15 @@ export class ShedGate implements LoadGuard {
   end(): void {
     this.#isClosed = false;
     if (this.#episode) this.#finish(this.#episode);
+  }
+
+  /**
+   * Callers whose client has gone are not waited for. The expected wait counts them all the same, because each is handed a
+   * connection when its turn comes; and a queue that is many times too long is, whoever is in it.
+   */
+  #areTooMany(waiting: number, limit: number): boolean {
+    if (waiting < limit) return false;
+    return waiting >= GONE_BEYOND * limit || waiting - this.pool.countGone() >= limit;
   }
 
   #maxWaiting(): number {

@@ -7,22 +7,36 @@ import type { HttpHandler } from "../metrics/prometheus.ts";
 import type { SkipRule } from "../options.ts";
 import type { PoolRegistry } from "../watch/registry.ts";
 import type { WatchedPool } from "../watch/watched-pool.ts";
+import type { RequestCaller } from "./request-caller.ts";
+import type { RequestCallers } from "./request-callers.ts";
+import type { RoutePools } from "./route-pools.ts";
 import { ShedGate, type ShedLimits } from "./shed-gate.ts";
 
 export interface ShedSettings extends ShedLimits {
   readonly retryAfterSeconds: number;
   readonly statusCode: 429 | 503;
-  /** Undefined: all that are watched. */
+  /** Undefined: for each request those that its route has used. */
   readonly pools: readonly string[] | undefined;
   readonly skip: SkipRule | undefined;
   readonly onShed: "answer" | "next";
+}
+
+export interface ShedParts {
+  readonly registry: PoolRegistry;
+  readonly callers: RequestCallers;
+  /** What is learned of the application's routes. */
+  readonly routePools: RoutePools;
 }
 
 /**
  * The middleware of `scope.shedLoad()`: refuses a request before it queues for a connection it would not get in time.
  * It writes with `node:http`'s own methods, so that nothing depends on the Express version.
  */
-export function shedLoad(registry: PoolRegistry, settings: ShedSettings, logger: Logger): HttpHandler {
+export function shedLoad(
+  { registry, callers, routePools }: ShedParts,
+  settings: ShedSettings,
+  logger: Logger,
+): HttpHandler {
   // Kept by their pools: those that are over leave when others come.
   const gates: WeakRef<ShedGate>[] = [];
   const guard = (pool: WatchedPool): void => {
@@ -37,9 +51,27 @@ export function shedLoad(registry: PoolRegistry, settings: ShedSettings, logger:
   const skips = guardedSkip(settings.skip, logger);
   const answer = answers("scope.shedLoad()", logger);
 
+  const isNeeded = settings.pools
+    ? () => true
+    : ({ pool }: ShedGate, request: IncomingMessage) => routePools.uses(request, pool.counts.recorders);
+
+  callers.turnOn();
+  const enter = (request: IncomingMessage, response: ServerResponse): RequestCaller | undefined => {
+    try {
+      const caller = callers.of(request, response);
+      caller.routePools = routePools;
+      return caller;
+    } catch {
+      // What is no request of node:http's is not followed.
+      return undefined;
+    }
+  };
+
   return function poolscopeShedLoad(request, response, next = () => {}) {
-    const gate = closedGate(gates);
-    if (gate === undefined || response.headersSent || skips(request)) return next();
+    const gate = closedGate(gates, (closed) => isNeeded(closed, request));
+    if (gate === undefined || response.headersSent || skips(request)) {
+      return callers.run(enter(request, response), next);
+    }
     gate.shed();
     if (settings.onShed === "next") {
       // The error has the header as well.
@@ -50,13 +82,16 @@ export function shedLoad(registry: PoolRegistry, settings: ShedSettings, logger:
   };
 }
 
-/** Every gate is asked, so that each follows its own pool; the first that is closed counts the request. */
-function closedGate(gates: readonly WeakRef<ShedGate>[]): ShedGate | undefined {
+/** Every gate is asked, so that each follows its own pool; the first needed one that is closed counts the request. */
+function closedGate(
+  gates: readonly WeakRef<ShedGate>[],
+  isNeeded: (gate: ShedGate) => boolean,
+): ShedGate | undefined {
   let closed: ShedGate | undefined;
   try {
     for (let at = 0; at < gates.length; at++) {
       const gate = gates[at]?.deref();
-      if (gate?.isClosed()) closed ??= gate;
+      if (gate?.isClosed() && !closed && isNeeded(gate)) closed = gate;
     }
   } catch {
     // A pool that cannot be asked (an `options` of the application's own that throws) keeps nobody away.

@@ -5,37 +5,23 @@ import type { ConformingStrings } from "./conforming-strings.ts";
 import type { FinishedQuery } from "./pool-queries.ts";
 import { fingerprintOf, redactSql } from "./redact-sql.ts";
 import { SlowGroups, type SlowQueryGroup } from "./slow-groups.ts";
+import { millis, SlowLog } from "./slow-log.ts";
 
-/** One fingerprint has one line in this time; what else came is counted, and told with its next line. */
-const QUIET_MILLIS = 60_000;
-/** More fingerprints than this at once have no line: the memory stays bounded. The counter counts them. */
-const MAX_FINGERPRINTS = 1_000;
 const MAX_REDACTED = 500;
 /** Longer texts are generated ones: they do not come twice. */
 const MAX_REMEMBERED_LENGTH = 2_000;
 
-interface Said {
-  at: number;
-  swallowed: number;
-  worstSeconds: number;
-  readonly example: SlowQuery;
-}
-
-/** Says in the log and as an event which queries were slow, and remembers the worst. */
+/** Logs slow queries, emits them as events, and keeps the worst. */
 export class SlowQueries {
-  readonly #logger: Logger;
+  readonly #log: SlowLog;
   readonly #events: Events;
-  readonly #slowQueryMillis: number;
   readonly #groups = new SlowGroups();
-  /** By pool and fingerprint. */
-  readonly #said = new Map<string, Said>();
   /** Texts seen before: an application has few, and redacting one costs microseconds. */
   readonly #redacted = new Map<string, { readonly sql: string; readonly fingerprint: string }>();
 
   constructor(logger: Logger, events: Events, slowQueryMillis: number) {
-    this.#logger = logger;
+    this.#log = new SlowLog(logger, (query) => describe(query, slowQueryMillis));
     this.#events = events;
-    this.#slowQueryMillis = slowQueryMillis;
   }
 
   /** @param hold Under which the query ran, if that is known */
@@ -53,7 +39,7 @@ export class SlowQueries {
       ...(site !== undefined && { site }),
     };
     this.#groups.add(query);
-    this.#say(query);
+    this.#log.add(query);
     this.#events.emit("slowQuery", query);
   }
 
@@ -61,39 +47,13 @@ export class SlowQueries {
     return this.#groups.worst(limit, pool);
   }
 
-  /** Tells what was swallowed of fingerprints that have been quiet since. Called at times, and at the end. */
+  /** Logs what was swallowed. Called at times, and at the end. */
   flush(isEnd = false): void {
-    for (const [key, said] of this.#said) {
-      if (!isEnd && performance.now() - said.at < QUIET_MILLIS) continue;
-      this.#said.delete(key);
-      if (said.swallowed > 0) {
-        const { pool, fingerprint, sql } = said.example;
-        this.#logger.warn(
-          `${pool} - ${said.swallowed} more slow ${said.swallowed === 1 ? "query" : "queries"} like fingerprint ` +
-            `${fingerprint}, the slowest ${millis(said.worstSeconds)}: ${sql}`,
-        );
-      }
-    }
+    this.#log.flush(isEnd);
   }
 
   forget(pool: string): void {
     this.#groups.forget(pool);
-  }
-
-  #say(query: SlowQuery): void {
-    const key = `${query.pool} ${query.fingerprint}`;
-    const before = this.#said.get(key);
-    const isOld = before !== undefined && performance.now() - before.at >= QUIET_MILLIS;
-    if (isOld || this.#said.size >= MAX_FINGERPRINTS) this.flush();
-    const said = this.#said.get(key);
-    if (!said && this.#said.size >= MAX_FINGERPRINTS) return;
-    if (said) {
-      said.swallowed++;
-      said.worstSeconds = Math.max(said.worstSeconds, query.seconds);
-      return;
-    }
-    this.#said.set(key, { at: performance.now(), swallowed: 0, worstSeconds: 0, example: query });
-    this.#logger.warn(describe(query, this.#slowQueryMillis));
   }
 
   #redact(text: string, strings: ConformingStrings): { readonly sql: string; readonly fingerprint: string } {
@@ -122,8 +82,4 @@ function describe(query: SlowQuery, slowQueryMillis: number): string {
     `slowQueryMillis=${slowQueryMillis}`,
   ].filter(Boolean);
   return `${pool} - slow query ${millis(seconds)} (${facts.join(", ")}): ${sql || "no text"}`;
-}
-
-function millis(seconds: number): string {
-  return `${(seconds * 1000).toFixed(seconds < 0.01 ? 1 : 0)} ms`;
 }

@@ -1,6 +1,6 @@
 import { getOrCreate } from "../get-or-create.ts";
 import { SampleLog } from "./sample-log.ts";
-import { SampleShape } from "./sample-shape.ts";
+import { type Picked, SampleShape, type Wanted } from "./sample-shape.ts";
 
 /** The last samples of each pool, oldest first. */
 export class History<T extends object> {
@@ -25,8 +25,14 @@ export class History<T extends object> {
     this.#logs.delete(pool);
   }
 
-  /** The youngest `limit` samples, oldest first; none for a pool that was never sampled. */
-  last(pool: string, limit: number): T[] {
-    return this.#logs.get(pool)?.last(limit) ?? [];
+  /**
+   * The youngest `limit` samples, oldest first; none for a pool that was never sampled.
+   *
+   * @param wanted Only these of their values
+   */
+  last(pool: string, limit: number): T[];
+  last<const W extends Wanted<T>>(pool: string, limit: number, wanted: W): Picked<T, W>[];
+  last(pool: string, limit: number, wanted?: Wanted<T>): object[] {
+    return this.#logs.get(pool)?.last(limit, wanted) ?? [];
   }
 }

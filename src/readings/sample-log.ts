@@ -1,4 +1,4 @@
-import type { SampleShape, Values } from "./sample-shape.ts";
+import type { SampleShape, Values, Wanted } from "./sample-shape.ts";
 
 /** By column; undefined: not there. */
 type Others = ReadonlyMap<number, unknown>;
@@ -40,17 +40,17 @@ export class SampleLog<T extends object> {
     this.#others.shift();
   }
 
-  /** Oldest first. */
-  last(limit: number): T[] {
+  /** Oldest first. @param wanted Only these of their values */
+  last(limit: number, wanted?: Wanted<T>): T[] {
     if (!this.#youngest) return [];
     const values = { numbers: [...this.#youngest.numbers], others: new Map(this.#youngest.others) };
-    const samples = [this.#shape.putTogether(values)];
+    const samples = [this.#shape.putTogether(values, wanted)];
     let end = this.#end;
     for (let index = this.#bytes.length - 1; index >= 0 && samples.length < limit; index--) {
       const begin = end - (this.#bytes[index] as number);
       this.#undoNumbers(begin, end, values.numbers);
       undo(this.#others[index] ?? NOTHING, values.others);
-      samples.push(this.#shape.putTogether(values));
+      samples.push(this.#shape.putTogether(values, wanted));
       end = begin;
     }
     return samples.reverse();

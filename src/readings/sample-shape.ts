@@ -6,6 +6,18 @@ export interface Values {
   readonly others: Map<number, unknown>;
 }
 
+/** Names of values; of objects within, `true` for all of them. */
+interface Keys {
+  readonly [key: string]: true | Keys;
+}
+
+export type Wanted<T> = { readonly [K in keyof T]?: T[K] extends object ? true | Wanted<T[K]> : true };
+
+/** A sample with what was wanted of it. */
+export type Picked<T, W> = {
+  readonly [K in keyof T & keyof W]: W[K] extends true ? T[K] : Picked<T[K], W[K]>;
+};
+
 /** Where a value stands in samples; or an object, which has places of its own. */
 interface Place {
   readonly column: number;
@@ -50,18 +62,23 @@ export class SampleShape<T extends object> {
     return place;
   }
 
-  /** Frozen, with everything in it. */
-  putTogether(values: Values): T {
-    return put(this.#places, values) as T;
+  /** Frozen, with everything in it, or with what is wanted. */
+  putTogether(values: Values, wanted?: Wanted<T>): T {
+    return put(this.#places, values, wanted as Keys | undefined) as T;
   }
 }
 
-function put(places: Map<string, Place>, values: Values): object {
+function put(places: Map<string, Place>, values: Values, wanted: Keys | undefined): object {
   const object: Record<string, unknown> = {};
-  for (const [key, { column, inner, isObject }] of places) {
+  for (const key of wanted ? Object.keys(wanted) : places.keys()) {
+    const place = places.get(key);
+    if (!place) continue;
+    const { column, inner, isObject } = place;
     const number = values.numbers[column] ?? Number.NaN;
-    if (!Number.isNaN(number)) object[key] = isObject ? put(inner, values) : number;
-    else if (values.others.has(column)) object[key] = values.others.get(column);
+    const within = wanted?.[key];
+    if (!Number.isNaN(number)) {
+      object[key] = isObject ? put(inner, values, typeof within === "object" ? within : undefined) : number;
+    } else if (values.others.has(column)) object[key] = values.others.get(column);
   }
   return Object.freeze(object);
 }

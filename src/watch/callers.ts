@@ -9,6 +9,8 @@ export interface Caller {
 
 /** One checkout or one query of a caller. Takes seconds. */
 export interface CallerTask {
+  /** The caller does not wait for it any more. */
+  readonly isGone: boolean;
   /** The connection was handed out. */
   waited(seconds: number): void;
   /** The connection was released. */

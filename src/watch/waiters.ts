@@ -83,6 +83,13 @@ export class Waiters {
       .map((asked) => (at - asked) / MILLIS);
   }
 
+  /** How many wait although their caller has gone. */
+  countGone(): number {
+    let gone = 0;
+    for (const { isWaiting, task } of this.#queue) if (isWaiting && task?.isGone) gone++;
+    return gone;
+  }
+
   /** How many different holds the waiters sit on. */
   countHolds(): number {
     const holds = new Set<Hold>();

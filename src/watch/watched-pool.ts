@@ -159,6 +159,11 @@ export class WatchedPool implements PoolObserver {
     return countWaiting(this.#pool);
   }
 
+  /** Callers queued that have gone meanwhile, as far as they are known. */
+  countGone(): number {
+    return this.#waiters.countGone();
+  }
+
   /** The most connections the pool may open. */
   get limit(): number {
     return limitOf(this.#pool);

@@ -31,8 +31,8 @@ const HANDLERS: Record<string, { handler: (scope: Poolscope) => Handler; path?: 
   "GET the metrics": { handler: (scope) => scope.metrics() },
   "HEAD the metrics": { handler: (scope) => scope.metrics(), method: "HEAD" },
   "POST the metrics": { handler: (scope) => scope.metrics(), method: "POST" },
-  "shed a request": { handler: (scope) => scope.shedLoad({ maxWaiting: 1 }) },
-  "pass a shed request on": { handler: (scope) => scope.shedLoad({ maxWaiting: 1, onShed: "next" }) },
+  "shed a request": { handler: (scope) => scope.shedLoad({ maxWaiting: 1, pools: ["orders"] }) },
+  "pass a shed request on": { handler: (scope) => scope.shedLoad({ maxWaiting: 1, pools: ["orders"], onShed: "next" }) },
   "follow a route": { handler: (scope) => scope.routes({ serverTiming: true }) },
 };
 

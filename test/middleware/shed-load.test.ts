@@ -18,8 +18,17 @@ function makeApp(scope: Poolscope, pool: pg.Pool, options?: ShedLoadOptions): ex
   app.use("/one", (_request, response, next) => {
     pool.query("SELECT 1 AS one").then(({ rows }) => response.json(rows), next);
   });
-  app.get("/still", (_request, response) => void response.send("here"));
+  // Asks the pool only where it is told to; but then it is a route that uses it.
+  app.get("/still", (request, response, next) => {
+    const used = request.url.endsWith("?use") ? pool.query("SELECT 1") : Promise.resolve();
+    used.then(() => response.send("here"), next);
+  });
   return app;
+}
+
+/** From here on `/still` is known for a route that uses the pool. */
+async function learn(app: express.Express): Promise<void> {
+  await request(app).get("/still?use").expect(200);
 }
 
 /** A pool whose connections are all held, and callers queued behind them: each release serves one. */
@@ -120,8 +129,9 @@ test("it sheds from maxWaiting on, and until fewer than half as many wait", asyn
   const scope = makeScope();
   const full = new FullPool();
   scope.watch(full.pool, { name: "orders" });
-  await full.fill();
   const app = makeApp(scope, full.pool, { maxWaiting: 4 });
+  await learn(app);
+  await full.fill();
   const status = async () => (await request(app).get("/still")).status;
 
   full.queue(3);
@@ -149,8 +159,8 @@ test("it sheds where the expected wait is too long: callers queued × mean hold 
   const full = new FullPool();
   scope.watch(full.pool, { name: "orders" });
   for (let at = 0; at < 4; at++) await full.pool.query("SELECT pg_sleep(0.1)");
+  const app = makeApp(scope, full.pool, { maxWaiting: 1000, maxWaitMillis: 1000, pools: ["orders"] });
   await full.fill();
-  const app = makeApp(scope, full.pool, { maxWaiting: 1000, maxWaitMillis: 1000 });
 
   full.queue(4); // 4 × 100 ms ÷ 2 = 0.2 s
   await request(app).get("/still").expect(200);
@@ -162,8 +172,9 @@ test("without options ten may wait for each connection", async () => {
   const scope = makeScope();
   const full = new FullPool();
   scope.watch(full.pool);
-  await full.fill();
   const app = makeApp(scope, full.pool);
+  await learn(app);
+  await full.fill();
   full.queue(19);
   await request(app).get("/still").expect(200);
   full.queue(1);
@@ -175,8 +186,9 @@ test("a full pool that nobody waits for sheds nothing", async () => {
   const scope = makeScope();
   const full = new FullPool();
   scope.watch(full.pool, { name: "orders" });
-  await full.fill();
   const app = makeApp(scope, full.pool, { maxWaiting: 1, maxWaitMillis: 1 });
+  await learn(app);
+  await full.fill();
   await request(app).get("/still").expect(200);
   expect(await read(scope, "orders")).toMatchObject({ shed: 0, shedding: false });
   full.queue(1);
@@ -189,7 +201,7 @@ test("only the pools named are looked at, each by itself", async () => {
   scope.watch(orders.pool, { name: "orders" });
   scope.watch(reports.pool, { name: "reports" });
   await Promise.all([orders.fill(), reports.fill()]);
-  const both = makeApp(scope, orders.pool, { maxWaiting: 1 });
+  const both = makeApp(scope, orders.pool, { maxWaiting: 1, pools: ["orders", "reports"] });
   const one = makeApp(scope, orders.pool, { maxWaiting: 1, pools: ["orders"] });
 
   reports.queue(1);
@@ -208,6 +220,7 @@ test("pools watched later count too, and those that ended or are let go do not",
   const app = makeApp(scope, first.pool, { maxWaiting: 1 });
   await request(app).get("/still").expect(200);
   const watch = scope.watch(first.pool, { name: "orders" });
+  await learn(app);
   await first.fill();
   first.queue(1);
   await request(app).get("/still").expect(503);
@@ -216,11 +229,13 @@ test("pools watched later count too, and those that ended or are let go do not",
 
   const second = new FullPool();
   scope.watch(second.pool, { name: "orders" });
+  const later = makeApp(scope, second.pool, { maxWaiting: 1 });
+  await learn(later);
   await second.fill();
   second.queue(1);
-  await request(app).get("/still").expect(503);
+  await request(later).get("/still").expect(503);
   await scope.shutdown();
-  await request(app).get("/still").expect(200);
+  await request(later).get("/still").expect(200);
 });
 
 test("`skip` lets a request through, and is asked only while requests are shed", async () => {
@@ -229,7 +244,7 @@ test("`skip` lets a request through, and is asked only while requests are shed",
   scope.watch(full.pool, { name: "orders" });
   await full.fill();
   const skip = vi.fn((req: { headers: Record<string, unknown> }) => req.headers["x-important"] === "yes");
-  const app = makeApp(scope, full.pool, { maxWaiting: 1, skip: skip as never });
+  const app = makeApp(scope, full.pool, { maxWaiting: 1, pools: ["orders"], skip: skip as never });
   await request(app).get("/still").expect(200);
   expect(skip).not.toHaveBeenCalled();
   full.queue(1);
@@ -257,7 +272,7 @@ test.each([
   const full = new FullPool();
   scope.watch(full.pool, { name: "orders" });
   await full.fill();
-  const app = makeApp(scope, full.pool, { maxWaiting: 1, skip });
+  const app = makeApp(scope, full.pool, { maxWaiting: 1, pools: ["orders"], skip });
   full.queue(1);
   await request(app).get("/still").expect(503);
   await request(app).get("/still").expect(503);
@@ -272,7 +287,13 @@ test("with onShed: next the application's error handler answers, and Express's o
   scope.watch(full.pool, { name: "orders" });
   await full.fill();
   full.queue(1);
-  const options = { maxWaiting: 1, onShed: "next", statusCode: 429, retryAfterSeconds: 7 } as const;
+  const options: ShedLoadOptions = {
+    maxWaiting: 1,
+    pools: ["orders"],
+    onShed: "next",
+    statusCode: 429,
+    retryAfterSeconds: 7,
+  };
 
   const bare = await request(makeApp(scope, full.pool, options).set("env", "test")).get("/still");
   expect([bare.status, bare.headers["retry-after"]]).toEqual([429, "7"]);
@@ -302,7 +323,7 @@ test("HEAD and POST are answered as GET is, and the connection stays usable", as
   scope.watch(full.pool, { name: "orders" });
   await full.fill();
   full.queue(1);
-  const app = makeApp(scope, full.pool, { maxWaiting: 1, statusCode: 429 });
+  const app = makeApp(scope, full.pool, { maxWaiting: 1, pools: ["orders"], statusCode: 429 });
   const get = await request(app).get("/still").expect(429);
   const head = await request(app).head("/still").expect(429);
   expect(head.text).toBeUndefined();
@@ -323,7 +344,7 @@ test("health and metrics mounted before it always answer, and say that load is s
   scope.watch(full.pool, { name: "orders" });
   await full.fill();
   full.queue(2);
-  const app = makeApp(scope, full.pool, { maxWaiting: 2 });
+  const app = makeApp(scope, full.pool, { maxWaiting: 2, pools: ["orders"] });
   await request(app).get("/metrics").expect(200);
   const before = await request(app).get("/health/database/orders");
   expect(before.body).toMatchObject({ shed: 0, shedding: true });
@@ -343,7 +364,7 @@ test("the log says once that load is shed and once, when it has been calm, how m
   const shedLines = () =>
     [...logger.warn.mock.calls, ...logger.info.mock.calls].flat().filter((line) => line.includes("shedding"));
   await full.fill();
-  const app = makeApp(scope, full.pool, { maxWaiting: 4 });
+  const app = makeApp(scope, full.pool, { maxWaiting: 4, pools: ["orders"] });
   for (let round = 0; round < 3; round++) {
     full.queue(4);
     for (let at = 0; at < 2; at++) await request(app).get("/still").expect(503);

@@ -23,6 +23,7 @@ test("any course of a queue: closed from either limit on, open from half of both
           isOver: false,
           counts: { shed: 0 },
           guards: new Set(),
+          countGone: () => 0,
         };
         const gate = new ShedGate(pool as unknown as WatchedPool, { maxWaiting, maxWaitMillis }, silent);
         let was = false;
