@@ -32,7 +32,9 @@ const HANDLERS: Record<string, { handler: (scope: Poolscope) => Handler; path?: 
   "HEAD the metrics": { handler: (scope) => scope.metrics(), method: "HEAD" },
   "POST the metrics": { handler: (scope) => scope.metrics(), method: "POST" },
   "shed a request": { handler: (scope) => scope.shedLoad({ maxWaiting: 1, pools: ["orders"] }) },
-  "pass a shed request on": { handler: (scope) => scope.shedLoad({ maxWaiting: 1, pools: ["orders"], onShed: "next" }) },
+  "pass a shed request on": {
+    handler: (scope) => scope.shedLoad({ maxWaiting: 1, pools: ["orders"], onShed: "next" }),
+  },
   "follow a route": { handler: (scope) => scope.routes({ serverTiming: true }) },
 };
 
