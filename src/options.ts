@@ -455,8 +455,14 @@ export interface Component {
 export interface PingOptions {
   /** Milliseconds after which a server that has not answered is not reachable, 1 or more. @default 500 */
   timeoutMillis?: number | undefined;
-  /** Milliseconds for which one answer serves all requests, 0 or more. @default 5000 */
+  /** Milliseconds for which one answer serves all requests, 0 or more. @default 5000, with `neededForReadiness` 1000 */
   cacheMillis?: number | undefined;
+  /**
+   * Whether `/ready` answers 503 while the server of a watched pool does not answer, also before the pool has dialed for
+   * the first time. A server that answers without a free connection for the ping keeps the application ready. See
+   * docs/health.md for when to choose it. @default false
+   */
+  neededForReadiness?: boolean | undefined;
 }
 
 /** Whether this request may see details. */

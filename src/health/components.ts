@@ -18,6 +18,8 @@ export interface ComponentSettings {
   readonly cacheMillis: number;
   /** Whether the application is not ready without it. */
   readonly isNeeded: boolean;
+  /** Whether the `message` of the check is shown to all: poolscope's own holds no secrets, the application's may. */
+  readonly showsMessage?: boolean;
 }
 
 /** One answer of a check, with what may be shown to all apart from the rest. */
@@ -93,11 +95,11 @@ class CachedCheck {
   }
 
   async #ask(): Promise<Answer> {
-    const { check, timeoutMillis } = this.#component;
+    const { check, timeoutMillis, showsMessage = false } = this.#component;
     const controller = new AbortController();
     const call = { since: performance.now() };
     this.#unanswered = call;
-    const asked = callCheck(check, controller.signal).finally(() => {
+    const asked = callCheck(check, controller.signal, showsMessage).finally(() => {
       if (this.#unanswered === call) this.#unanswered = undefined;
     });
     let timer: NodeJS.Timeout | undefined;
@@ -117,26 +119,27 @@ class CachedCheck {
 }
 
 /** Never rejects. */
-async function callCheck(check: ComponentCheck, signal: AbortSignal): Promise<Answer> {
+async function callCheck(check: ComponentCheck, signal: AbortSignal, showsMessage: boolean): Promise<Answer> {
   try {
-    return answerOf(await check(signal));
+    return answerOf(await check(signal), showsMessage);
   } catch (error) {
     // The message may hold anything, a connection string among others.
     return problem("critical", `the check failed: ${errorCode(error) ?? errorClass(error)}`);
   }
 }
 
-function answerOf(returned: unknown): Answer {
+function answerOf(returned: unknown, showsMessage: boolean): Answer {
   if (typeof returned === "boolean")
     return { shown: { status: returned ? "healthy" : "critical" }, details: {} };
   if (typeof returned !== "object" || returned === null || !("status" in returned)) {
     return problem("unknown", "the check returned neither a boolean nor an object with a status");
   }
-  const { status, ...details } = returned;
+  const { status, ...details } = returned as { status: unknown; message?: unknown };
   if (!STATUSES.includes(status)) {
     return problem("unknown", `the check returned a status that is none of ${STATUSES.join(", ")}`);
   }
-  return { shown: { status: status as HealthStatus }, details: serializable(details) };
+  const message = showsMessage && typeof details.message === "string" ? { message: details.message } : {};
+  return { shown: { status: status as HealthStatus, ...message }, details: serializable(details) };
 }
 
 /** What JSON cannot take (cycles, BigInt, a `toJSON` that throws) is left out: the answer matters more. */

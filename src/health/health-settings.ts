@@ -23,6 +23,8 @@ export interface HealthSettings {
 export interface PingSettings {
   readonly timeoutMillis: number;
   readonly cacheMillis: number;
+  /** Whether the application is not ready while a server does not answer. */
+  readonly isNeeded: boolean;
 }
 
 export interface GracefulShutdownSettings {
@@ -109,10 +111,14 @@ function resolvePing(given: unknown): PingSettings | undefined {
   const options = objectOption<PingOptions>("ping", given === true ? {} : given, [
     "timeoutMillis",
     "cacheMillis",
+    "neededForReadiness",
   ]);
+  const isNeeded = booleanOption("ping.neededForReadiness", options.neededForReadiness, false);
   return {
     timeoutMillis: integerOption("ping.timeoutMillis", options.timeoutMillis, 500, { min: 1 }),
-    cacheMillis: integerOption("ping.cacheMillis", options.cacheMillis, 5_000, { min: 0 }),
+    // A probe mostly comes every ten seconds: an answer of the one before would delay it by a whole period.
+    cacheMillis: integerOption("ping.cacheMillis", options.cacheMillis, isNeeded ? 1_000 : 5_000, { min: 0 }),
+    isNeeded,
   };
 }
 

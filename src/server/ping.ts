@@ -6,6 +6,8 @@ import { withOwnConnection } from "./own-connection.ts";
 /** What asking a server came to. */
 export interface PingResult {
   readonly isReachable: boolean;
+  /** It answers, and has no connection left for the ping. */
+  readonly isFull: boolean;
   /** From the dial to the answer. */
   readonly seconds: number;
   /** SQLSTATE or Node's error code of the failure, where it has one. Never a message: that may name hosts and users. */
@@ -52,9 +54,9 @@ async function ask({ target }: WatchedPool, timeoutMillis: number): Promise<Ping
   const seconds = () => (performance.now() - startedAt) / 1000;
   try {
     await withOwnConnection(target, timeoutMillis, (server) => server.query("SELECT 1::text"));
-    return { isReachable: true, seconds: seconds() };
+    return { isReachable: true, isFull: false, seconds: seconds() };
   } catch (error) {
     const code = errorCode(error);
-    return { isReachable: false, seconds: seconds(), ...(code && { code }) };
+    return { isReachable: false, isFull: code === "53300", seconds: seconds(), ...(code && { code }) };
   }
 }

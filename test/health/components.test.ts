@@ -182,7 +182,10 @@ test.each([
     { components: { cache: { check: healthy, neededForReadiness: 1 } } },
     "Expected `components.cache.neededForReadiness` to be true or false, got `1` (number)",
   ],
-  [{ ping: "yes" }, "Expected `ping` to be an object with `timeoutMillis`, `cacheMillis`, got a string"],
+  [
+    { ping: "yes" },
+    "Expected `ping` to be an object with `timeoutMillis`, `cacheMillis`, `neededForReadiness`, got a string",
+  ],
 ])("%j is refused", (options, message) => {
   expect(() => makeScope().health(options as never)).toThrow(message);
 });
