@@ -11,6 +11,7 @@ import type { DatabaseSource } from "./health/database.ts";
 import { Lifecycle } from "./lifecycle.ts";
 import type { Logger } from "./logger.ts";
 import { DoubleCounting } from "./metrics/double-counting.ts";
+import { ExportFlush } from "./metrics/export-flush.ts";
 import { HostTelemetry } from "./metrics/host-telemetry.ts";
 import { OwnTelemetry } from "./metrics/own-telemetry.ts";
 import type { Telemetry } from "./metrics/telemetry.ts";
@@ -49,6 +50,7 @@ export class Engine {
   readonly #recovery: Recovery;
   readonly lifecycle: Lifecycle = new Lifecycle();
   readonly #telemetry: Telemetry;
+  readonly exportFlush: ExportFlush;
   readonly meter: MeterReadings;
   readonly history: AssessedHistory;
   readonly #advisor: SizeAdvisor;
@@ -88,6 +90,7 @@ export class Engine {
           new DoubleCounting(logger, settings.queries.source),
         )
       : new OwnTelemetry(this.registry, settings.serviceName, settings.otlp, buckets, logger);
+    this.exportFlush = new ExportFlush(this.#telemetry, logger);
     this.meter = new MeterReadings(this.#telemetry, this.registry);
     this.#recovery = new Recovery(this.registry, this.pings, settings.stuckAfterMillis / 1000);
     this.history = new AssessedHistory(settings);

@@ -112,6 +112,15 @@ export interface Poolscope extends AsyncDisposable {
    * @throws PoolscopeError `POOLSCOPE_INVALID_OPTION`, `POOLSCOPE_SHUT_DOWN`
    */
   gracefulShutdown(server: ClosableServer, options?: GracefulShutdownOptions): GracefulShutdown;
+  /**
+   * Exports now what was recorded so far, and goes on: at the end of an invocation of a serverless function, and in
+   * tests. Flushes the OTLP push of the scope, or the application's `meterProvider`; without either it does nothing.
+   *
+   * @param timeoutMillis How long it may take, 1 or more; default 5000.
+   * @returns Resolves when the export is acknowledged, has failed (which is logged), or the time is over; after
+   * {@link shutdown}, with that. Rejects for a wrong `timeoutMillis` alone
+   */
+  flush(timeoutMillis?: number): Promise<void>;
   /** Resolves all alerts, sends what is still to be sent, lets go of every pool and stops all timers. Safe to call again. */
   shutdown(options?: ShutdownOptions): Promise<void>;
 }

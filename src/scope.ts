@@ -29,6 +29,7 @@ import type { SlowQueryGroup } from "./queries/slow-groups.ts";
 import type { ConnectionBudget } from "./server/connection-budget.ts";
 import { type Holder, holdersOf, joinServer } from "./server/holders.ts";
 import {
+  resolveFlushTimeout,
   resolveHoldersOptions,
   resolveShutdownOptions,
   resolveWatchOptions,
@@ -170,6 +171,12 @@ export class Scope implements Poolscope {
     if (!EVENT_NAMES.includes(event)) throw expected("event", EVENT_NAMES.join(", "), event);
     if (typeof listener !== "function") throw expected("listener", "a function", listener);
     return this.#engine.events.on(event, listener);
+  }
+
+  async flush(timeoutMillis?: number): Promise<void> {
+    const limitMillis = resolveFlushTimeout(timeoutMillis);
+    // The shutdown exports what there is, in a time of its own.
+    await (this.#shutdown ?? this.#engine.exportFlush.run(limitMillis));
   }
 
   shutdown(options?: ShutdownOptions): Promise<void> {

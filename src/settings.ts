@@ -164,6 +164,10 @@ export function resolveShutdownOptions(given: unknown): { readonly timeoutMillis
   return { timeoutMillis: integerOption("timeoutMillis", options.timeoutMillis, 5_000, { min: 1 }) };
 }
 
+export function resolveFlushTimeout(given: number | undefined): number {
+  return integerOption("timeoutMillis", given, 5_000, { min: 1 });
+}
+
 export function resolveViewsOptions(given: unknown): { readonly queries: QuerySource } {
   const { queries } = objectOption<ViewsOptions>("options", given, ["queries"]);
   return { queries: resolveQuerySource(queries) };

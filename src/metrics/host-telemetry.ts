@@ -24,6 +24,7 @@ import type { PoolMetrics, Telemetry } from "./telemetry.ts";
  */
 export class HostTelemetry implements Telemetry {
   readonly #meter: Meter;
+  readonly #provider: object;
   readonly #reader: MetricReaderLike;
   readonly #instruments: PoolInstruments;
   #scopeInstruments: ScopeInstruments | undefined;
@@ -48,6 +49,7 @@ export class HostTelemetry implements Telemetry {
     this.#logger = logger;
     this.#doubleCounting = doubleCounting;
     const meter = provider.getMeter(METER_NAME, VERSION);
+    this.#provider = provider;
     this.#meter = meter;
     this.#reader = reader;
     this.#instruments = new PoolInstruments(meter, registry);
@@ -130,11 +132,29 @@ export class HostTelemetry implements Telemetry {
     this.#logger.error(`poolscope - the meter provider failed to record, times will be missing: ${reason}`);
   }
 
+  /** A wrapper around a provider may offer no more than `getMeter`: then the one reader that is known is flushed. */
+  async flush(timeoutMillis: number): Promise<void> {
+    for (const part of [this.#provider, this.#reader] as readonly Flushable[]) {
+      if (typeof part.forceFlush === "function") {
+        await part.forceFlush({ timeoutMillis });
+        return;
+      }
+    }
+    throw new NotFlushable("neither meterProvider nor reader has forceFlush()");
+  }
+
   async shutdown(): Promise<void> {
     this.#instruments.remove();
     this.#scopeInstruments?.remove();
   }
 }
+
+/** What providers and readers of the SDK have beyond the API. */
+interface Flushable {
+  forceFlush?(options: { timeoutMillis: number }): Promise<void>;
+}
+
+class NotFlushable extends Error {}
 
 /** The SDK's own timeout does not cover producers, nor a reader that hangs: this one covers everything. */
 async function withTimeout<T>(promise: Promise<T>, timeoutMillis: number): Promise<T> {

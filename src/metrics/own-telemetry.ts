@@ -85,6 +85,11 @@ export class OwnTelemetry implements Telemetry {
     return textOfPools(resource.attributes, [...this.#looks.take()], this.#scope);
   }
 
+  /** A failed export is logged by the exporter. */
+  async flush(timeoutMillis: number): Promise<void> {
+    await (await this.#push)?.forceFlush({ timeoutMillis });
+  }
+
   async shutdown(timeoutMillis: number): Promise<void> {
     await (await this.#push)?.shutdown({ timeoutMillis });
   }

@@ -32,6 +32,8 @@ export interface Telemetry {
   look<T>(tell: (pool: WatchedPool, metrics: PoolMetrics) => T): Promise<T[]>;
   /** All metrics of this moment in the text exposition format, in pieces. Rejects like {@link look}. */
   prometheusText(): Promise<Iterable<Buffer>>;
+  /** Exports what was recorded so far. Rejects when that fails, and may never settle. */
+  flush(timeoutMillis: number): Promise<void>;
   /** Sends what is still to be sent and ends what poolscope began. */
   shutdown(timeoutMillis: number): Promise<void>;
 }
