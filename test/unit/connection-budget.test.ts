@@ -29,11 +29,15 @@ function fakeServer(settings: Record<string, string | null>) {
       super();
       FakeClient.made++;
     }
-    async connect() {}
-    async query() {
-      return { rows: [settings] };
+    connect(done: () => void) {
+      done();
     }
-    async end() {}
+    query(_text: string, _values: unknown, done: (error: undefined, answer: object) => void) {
+      done(undefined, { rows: [settings] });
+    }
+    end(done: () => void) {
+      done();
+    }
   };
 }
 
