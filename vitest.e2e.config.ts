@@ -1,6 +1,6 @@
 import { defineConfig, type ViteUserConfig } from "vitest/config";
 
-// Needs Debian's `prometheus` and `prometheus-alertmanager`, which .ci/run installs, and `npm run build:collector`.
+// Needs Debian's `prometheus`, `prometheus-alertmanager` and `pgbouncer`, which .ci/run installs, and `npm run build:collector`.
 const config: ViteUserConfig = defineConfig({
   test: {
     globalSetup: ["test/support/global-postgres.ts"],

@@ -1,5 +1,6 @@
 import { PoolscopeError } from "../errors.ts";
 import type { DrainOptions } from "../options.ts";
+import { isBackendPid } from "../pg/backend-pid.ts";
 import {
   type ClientInside,
   destroySocket,
@@ -108,7 +109,7 @@ function unreturnedOf(pool: PoolInside, clients: readonly PgClient[]): Unreturne
     const site = held?.hold.site?.location;
     const lastVerb = held?.lastVerb(held.hold);
     return Object.freeze({
-      ...(processID && { processId: processID }),
+      ...(isBackendPid(processID) && { processId: processID }),
       ...(held && { heldSeconds: (at - held.hold.since) / 1000 }),
       ...(site && { site }),
       stack: held?.hold.site?.frames ?? [],

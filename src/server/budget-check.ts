@@ -17,6 +17,7 @@ export class BudgetCheck {
   readonly #processes: number;
   readonly #logger: Logger;
   #timer: NodeJS.Timeout | undefined;
+  #asking: { readonly about: string; readonly budgets: Promise<ConnectionBudget[]> } | undefined;
 
   constructor(registry: PoolRegistry, processes: number, logger: Logger) {
     this.#registry = registry;
@@ -25,6 +26,7 @@ export class BudgetCheck {
     if (processes > 0) registry.onAdd(() => this.#schedule());
   }
 
+  /** Calls about the same pools share an answer under way: one connection for each server, whatever asks. */
   budgets(): Promise<ConnectionBudget[]> {
     const pools = this.#registry.all().map((pool) => {
       const { [ATTR_SERVER_ADDRESS]: host, [ATTR_SERVER_PORT]: port } = pool.attributes;
@@ -35,7 +37,13 @@ export class BudgetCheck {
           : hostAndPort(String(host), port as number | undefined);
       return { name: pool.name, max: pool.state().limit, server, target: pool.target };
     });
-    return connectionBudgets(pools, Math.max(1, this.#processes), TIMEOUT_MILLIS);
+    const about = JSON.stringify(pools.map(({ name, max, server }) => [name, max, server]));
+    if (this.#asking?.about === about) return this.#asking.budgets;
+    const budgets = connectionBudgets(pools, Math.max(1, this.#processes), TIMEOUT_MILLIS).finally(() => {
+      if (this.#asking?.budgets === budgets) this.#asking = undefined;
+    });
+    this.#asking = { about, budgets };
+    return budgets;
   }
 
   stop(): void {
@@ -70,6 +78,10 @@ export class BudgetCheck {
     for (const budget of await this.budgets()) {
       const advice = budgetAdvice(budget);
       if (advice) this.#logger.warn(`poolscope - ${advice}`);
+      else if (budget.notCompared) {
+        const { server, notCompared } = budget;
+        this.#logger.info(`poolscope - connection budget not compared: ${server}: ${notCompared}`);
+      }
       for (const { name } of budget.pools) this.#adviseOnIdle(name, budget.idleSessionSeconds);
     }
   }

@@ -1,5 +1,6 @@
 import type { Activity, TransactionStatus } from "../watch/connection.ts";
 import type { WatchedPool } from "../watch/watched-pool.ts";
+import { isPooled, notePooler, POOLED } from "./pooler.ts";
 import { type ServerActivity, serverActivity } from "./server-activity.ts";
 
 /** One connection in somebody's hands. What is not known is absent. */
@@ -19,16 +20,21 @@ export interface Holder {
   readonly transactionStatus?: TransactionStatus;
   /** The statement finished last, like `SELECT`; where queries are measured. */
   readonly lastVerb?: string;
-  /** `pid` of `pg_stat_activity`. */
+  /** `pid` of `pg_stat_activity`. Absent behind a connection pooler, where it is not known, and with `pg.native`. */
   readonly processId?: number;
   /** What the server says, with `joinServer: true` and where it knows the process. */
   readonly server?: ServerActivity;
+  /** Why `server` is absent, with `joinServer: true`. */
+  readonly serverUnknown?: string;
 }
 
 /** Who holds the pool's connections now, longest first. */
 export function holdersOf(pool: WatchedPool): Holder[] {
   const at = performance.now();
-  const holders = [...pool.held()].map((connection): Holder => {
+  const held = [...pool.held()];
+  for (const { client } of held) notePooler(pool.target, client.processID);
+  const showsProcesses = !isPooled(pool.target);
+  const holders = held.map((connection): Holder => {
     const { hold, activity, transactionStatus, processId } = connection;
     const lastVerb = connection.lastVerb(hold);
     const site = hold.site?.location;
@@ -41,13 +47,16 @@ export function holdersOf(pool: WatchedPool): Holder[] {
       activity,
       ...(transactionStatus && { transactionStatus }),
       ...(lastVerb && { lastVerb }),
-      ...(processId && { processId }),
+      ...(showsProcesses && processId && { processId }),
     };
   });
   return holders.sort((one, other) => other.heldSeconds - one.heldSeconds);
 }
 
-/** Adds what the server says of each holder's backend. Rejects when the server cannot be asked. */
+/**
+ * Adds what the server says of each holder's backend, or why that is not known. Rejects when the server cannot be asked.
+ * Behind a connection pooler it is not asked.
+ */
 export async function joinServer(
   pool: WatchedPool,
   holders: Holder[],
@@ -55,8 +64,16 @@ export async function joinServer(
 ): Promise<Holder[]> {
   const processIds = holders.flatMap(({ processId }) => processId ?? []);
   const known = await serverActivity(pool.target, processIds, timeoutMillis);
+  if (isPooled(pool.target)) {
+    return holders.map(({ processId: _random, ...holder }) => ({ ...holder, serverUnknown: POOLED }));
+  }
   return holders.map((holder) => {
-    const server = known.get(holder.processId ?? Number.NaN);
-    return server ? { ...holder, server } : holder;
+    if (holder.processId === undefined) return { ...holder, serverUnknown: NO_PROCESS_ID };
+    const server = known.get(holder.processId);
+    return server ? { ...holder, server } : { ...holder, serverUnknown: NO_PROCESS };
   });
 }
+
+const NO_PROCESS_ID = "the client does not show the process id of its connection";
+const NO_PROCESS =
+  "the server has no process with this id: the connection has ended, or leads to another server than poolscope's own";

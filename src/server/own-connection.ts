@@ -1,6 +1,8 @@
 import { detach } from "../detached.ts";
 import { errorClass, errorCode } from "../error-type.ts";
 import { addressOf, hostAndPort, type ServerAddress } from "../watch/server-address.ts";
+import { Deadline } from "./deadline.ts";
+import { enqueue, isQueued, notePooler, POOLED_MILLIS, PoolerBusy } from "./pooler.ts";
 
 /** Where a pool connects to, and with what: the pool's own class of clients and its `options`. */
 export interface ConnectionTarget {
@@ -16,6 +18,10 @@ export interface ConnectionTarget {
  * type parsers the application has replaced.
  */
 export interface ServerQuery {
+  /** The client's `processID`: of the server process, or made up by a connection pooler. Unknown to other classes. */
+  readonly processId: unknown;
+  /** The port that the client dials. */
+  readonly port: unknown;
   query(text: string, values?: readonly unknown[]): Promise<ServerAnswer>;
 }
 
@@ -37,6 +43,7 @@ interface OwnClient {
   readonly port?: unknown;
   readonly database?: unknown;
   readonly connectionParameters?: object;
+  readonly processID?: unknown;
   readonly connection?: { readonly stream?: OwnStream };
   connect(done: Done): unknown;
   query(text: string, values: readonly unknown[] | undefined, done: Done<ServerAnswer>): unknown;
@@ -47,61 +54,112 @@ interface OwnClient {
 
 interface OwnStream {
   destroy?(): unknown;
+  unref?(): unknown;
   once?(event: "connect", listener: () => void): unknown;
 }
+
+/** How long a question may stay in the queue of a connection pooler. PgBouncer gives it up after 2 minutes by default. */
+const QUEUED_MILLIS = 150_000;
 
 /** How long the server may take to close a connection gracefully. A living one needs a round trip. */
 const CLOSE_GRACE_MILLIS = 250;
 
 /**
  * Opens one connection beside the pool, so that asking takes no client from the application and works while the pool
- * is exhausted. It is closed before the promise settles.
+ * is exhausted. It is closed before the promise settles, except in the queue of a connection pooler (see `leave`).
  *
  * Rejects when the server cannot be reached or refuses, when `use` fails, and when all of it takes longer than
- * `timeoutMillis`. No error of the client leaves it in another way, whenever the client raises it. Its timers never
- * keep the process alive; its socket does, no longer than that.
+ * `timeoutMillis`; a connection pooler has {@link POOLED_MILLIS} from the login on. No error of the client leaves it in
+ * another way, whenever the client raises it. Its timers never keep the process alive; its socket does, no longer than that.
+ *
+ * @param overrides Replace options of the pool
  */
 export async function withOwnConnection<T>(
   target: ConnectionTarget,
   timeoutMillis: number,
   use: (server: ServerQuery) => Promise<T>,
+  overrides: { readonly database?: string } = {},
 ): Promise<T> {
-  const client = makeClient(target, timeoutMillis);
-  let isOver = false;
-  let isConnected = false;
-  let timer: NodeJS.Timeout | undefined;
-  const expired = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => {
-      isOver = true;
-      const { host, port } = placeOf(client, target.options);
-      const where = host === undefined ? "" : ` at ${hostAndPort(host, port)}`;
-      reject(new Error(`the server${where} did not answer within ${timeoutMillis} ms`));
-    }, timeoutMillis);
-    timer.unref();
-  });
+  if (overrides.database === undefined && isQueued(target)) {
+    throw new PoolerBusy("an earlier question still waits for a server connection of the connection pooler");
+  }
+  const client = makeClient(target, timeoutMillis, overrides);
+  const where = () => {
+    const { host, port } = placeOf(client, target.options);
+    return host === undefined ? "" : ` at ${hostAndPort(host, port)}`;
+  };
+  const deadline = new Deadline(
+    timeoutMillis,
+    () => new Error(`the server${where()} did not answer within ${timeoutMillis} ms`),
+  );
   const connected = outcome((done) => client.connect(done));
-  const used = async () => {
+  let isConnected = false;
+  const ask = async () => {
     await connected;
     isConnected = true;
-    return await use({ query: (text, values) => outcome((done) => client.query(text, values, done)) });
+    const { processID: processId, port } = client;
+    if (notePooler(target, processId) && !deadline.isOver) {
+      // A question that pg gives up would stay in the queue of the pooler.
+      if (client.connectionParameters) Object.assign(client.connectionParameters, { query_timeout: 0 });
+      deadline.shorten(
+        POOLED_MILLIS,
+        timeoutMillis,
+        () => new PoolerBusy(`the connection pooler${where()} gave no server connection in time`),
+      );
+    }
+    return await use({
+      processId,
+      port,
+      query: (text, values) => outcome((done) => client.query(text, values, done)),
+    });
   };
+  const asked = ask();
+  let isQueueing = false;
   try {
     // The race also handles the rejection of whichever comes second.
-    return await Promise.race([expired, used()]);
+    return await Promise.race([deadline.expired, asked]);
   } catch (error) {
+    isQueueing = error instanceof PoolerBusy;
     // Errors of DNS and of the server quote host and database.
     if (placeOf(client, target.options).isMisread) throw unquoted(error);
     throw error;
   } finally {
-    clearTimeout(timer);
-    if (isConnected && !isOver) {
-      await close(client);
-    } else {
+    deadline.stop();
+    if (isConnected && !deadline.isOver) await close(client);
+    else if (isQueueing) leave(client, target, asked);
+    else {
       abandon(client);
       // Made after all: a class may dial late, or again.
       if (!isConnected) detach(() => connected.then(() => close(client)));
     }
   }
+}
+
+/**
+ * Leaves a connection in the queue of a connection pooler until its question is answered. PgBouncer does not read from a
+ * client that waits for a server connection and so does not see it close: each question given up would stay in the queue,
+ * beside the application's. Until then no other connection is opened there for this pool.
+ */
+function leave(client: OwnClient, target: ConnectionTarget, asked: Promise<unknown>): void {
+  const stream = client.connection?.stream;
+  if (!stream?.unref) {
+    abandon(client);
+    return;
+  }
+  stream.unref();
+  const settled = enqueue(target);
+  // It may never be answered: the pooler may be gone without a word.
+  const timer = setTimeout(() => {
+    settled();
+    abandon(client);
+  }, QUEUED_MILLIS);
+  timer.unref();
+  const answered = async () => {
+    clearTimeout(timer);
+    await close(client);
+    settled();
+  };
+  detach(() => asked.then(answered, answered));
 }
 
 /** Calls a method that takes a callback. What it throws or rejects with is its error too; the first outcome counts. */
@@ -118,9 +176,13 @@ function unquoted(error: unknown): Error {
   return Object.assign(new Error(text), code !== undefined && { code });
 }
 
-function makeClient({ Client, options }: ConnectionTarget, timeoutMillis: number): OwnClient {
+function makeClient(
+  { Client, options }: ConnectionTarget,
+  timeoutMillis: number,
+  overrides: object,
+): OwnClient {
   // pg's own timeouts are a net for clients whose socket cannot be reached; the deadline comes before them.
-  const own = { application_name: "poolscope", query_timeout: timeoutMillis };
+  const own = { application_name: "poolscope", query_timeout: timeoutMillis, ...overrides };
   const Constructor = Client as unknown as new (options: object) => OwnClient;
   const client = new Constructor({
     ...options,

@@ -1,12 +1,13 @@
-import { errorCode } from "../error-type.ts";
+import { errorCode, errorMessage } from "../error-type.ts";
 import type { PoolRegistry } from "../watch/registry.ts";
 import type { WatchedPool } from "../watch/watched-pool.ts";
 import { withOwnConnection } from "./own-connection.ts";
+import { PoolerBusy } from "./pooler.ts";
 
 /** What asking a server came to. */
 export interface PingResult {
   readonly isReachable: boolean;
-  /** It answers, and has no connection left for the ping. */
+  /** The server, or the connection pooler before it, answers and has no connection left for the ping. */
   readonly isFull: boolean;
   /** From the dial to the answer. */
   readonly seconds: number;
@@ -57,6 +58,19 @@ async function ask({ target }: WatchedPool, timeoutMillis: number): Promise<Ping
     return { isReachable: true, isFull: false, seconds: seconds() };
   } catch (error) {
     const code = errorCode(error);
-    return { isReachable: false, isFull: code === "53300", seconds: seconds(), ...(code && { code }) };
+    return {
+      isReachable: false,
+      isFull: isRefusedForWantOfRoom(error),
+      seconds: seconds(),
+      ...(code && { code }),
+    };
   }
+}
+
+/** PgBouncer 1.18 refuses with 08P01, as it refuses much else; the other two messages are of Supavisor. */
+function isRefusedForWantOfRoom(error: unknown): boolean {
+  if (error instanceof PoolerBusy || errorCode(error) === "53300") return true;
+  return /^(no more connections allowed|Max client connections reached|MaxClientsInSessionMode)/.test(
+    errorMessage(error) ?? "",
+  );
 }

@@ -1,5 +1,6 @@
 import { wordFrom } from "../outside-text.ts";
 import { type ConnectionTarget, type TextRow, withOwnConnection } from "./own-connection.ts";
+import { notePooler } from "./pooler.ts";
 
 /** What the server says one of its connections is doing. */
 export interface ServerActivity {
@@ -22,15 +23,16 @@ export interface ServerActivity {
  * See https://www.postgresql.org/docs/current/monitoring-stats.html#MONITORING-PG-STAT-ACTIVITY-VIEW
  */
 const ACTIVITY = `
-  SELECT pid::text AS pid, state, wait_event_type, wait_event,
+  SELECT pg_backend_pid()::text AS own_pid, pid::text AS pid, state, wait_event_type, wait_event,
     to_char(query_start AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS query_start,
     to_char(state_change AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS state_change,
     CASE WHEN wait_event_type = 'Lock' OR state IS NULL
       THEN array_to_string(pg_blocking_pids(pid), ',') END AS blocked_by
-  FROM pg_stat_activity WHERE pid = ANY ($1::int[])`;
+  FROM (SELECT 1) AS one LEFT JOIN pg_stat_activity ON pid = ANY ($1::int[])`;
 
 /**
- * What the server says of these of its processes, by process id; those it does not know are left out. A user who is
+ * What the server says of these of its processes, by process id; those it does not know are left out, and all of them
+ * behind a connection pooler, which then is noted. A user who is
  * not a member of `pg_read_all_stats` sees only who blocks other users' processes.
  *
  * Rejects when the server cannot be asked within `timeoutMillis`.
@@ -41,10 +43,14 @@ export async function serverActivity(
   timeoutMillis: number,
 ): Promise<Map<number, ServerActivity>> {
   if (processIds.length === 0) return new Map();
-  const { rows } = await withOwnConnection(target, timeoutMillis, (server) =>
-    server.query(ACTIVITY, [processIds]),
-  );
-  return new Map(rows.map((row) => [Number(row["pid"]), activity(row)]));
+  const rows = await withOwnConnection(target, timeoutMillis, async (server) => {
+    // Nothing to learn, and the question would wait for a server connection that the application needs.
+    if (notePooler(target, server.processId)) return [];
+    const answer = await server.query(ACTIVITY, [processIds]);
+    return notePooler(target, server.processId, Number(answer.rows[0]?.["own_pid"])) ? [] : answer.rows;
+  });
+  const known = rows.filter((row) => row["pid"]);
+  return new Map(known.map((row) => [Number(row["pid"]), activity(row)]));
 }
 
 function activity(row: TextRow): ServerActivity {

@@ -1,3 +1,4 @@
+import { isBackendPid } from "../pg/backend-pid.ts";
 import type { ClientQueries } from "../queries/client-queries.ts";
 import type { Hold } from "./hold.ts";
 import { override } from "./override.ts";
@@ -105,7 +106,9 @@ export class Connection {
     return this.#queries?.lastVerb(since);
   }
 
+  /** Undefined where the client does not know it, as behind most connection poolers. */
   get processId(): number | undefined {
-    return this.client.processID ?? undefined;
+    const { processID } = this.client;
+    return isBackendPid(processID) ? processID : undefined;
   }
 }
