@@ -5,6 +5,7 @@ import { Deliveries } from "./alerts/deliveries.ts";
 import { rulesFrom } from "./alerts/rules.ts";
 import { detach } from "./detached.ts";
 import { Events } from "./events.ts";
+import { getOrCreate } from "./get-or-create.ts";
 import { type AssessedReading, assess } from "./health/assess.ts";
 import { AssessedHistory } from "./health/assessed-history.ts";
 import type { DatabaseSource } from "./health/database.ts";
@@ -31,9 +32,9 @@ import { Sampler } from "./readings/sampler.ts";
 import { BudgetCheck } from "./server/budget-check.ts";
 import { Pings } from "./server/ping.ts";
 import { Recovery } from "./server/recovery.ts";
-import type { QuerySettings, Settings } from "./settings.ts";
+import type { QuerySettings, Settings, WatchSettings } from "./settings.ts";
 import { Callers } from "./watch/callers.ts";
-import { LeakDetector } from "./watch/leak-detector.ts";
+import { LeakDetector, lookIntervalMillis } from "./watch/leak-detector.ts";
 import { NestedCheckouts } from "./watch/nested-checkouts.ts";
 import type { HookablePool } from "./watch/pg-types.ts";
 import { poolAdvice } from "./watch/pool-advice.ts";
@@ -69,7 +70,9 @@ export class Engine {
   readonly routes: Routes;
   readonly #eventLoop: EventLoopDelay;
   readonly budget: BudgetCheck;
-  readonly #leakLooks: Sampler;
+  readonly #leaks: LeakDetector;
+  /** By the `leakAfterMillis` of the pools that are looked at. */
+  readonly #leakLooks = new Map<number, Sampler>();
   readonly #sampler: Sampler;
 
   constructor(settings: Settings) {
@@ -100,7 +103,8 @@ export class Engine {
     if (settings.notifiers.length > 0) this.#telemetry.observeNotifiers(this.#deliveries.counts);
     const announcer = new Announcer(logger, this.events, this.#deliveries);
     this.#service = settings.serviceName;
-    this.alerts = alertEngine(settings, () => this.#service, announcer);
+    const leakAfterMillisOf = (pool: string) => this.registry.get(pool)?.leakAfterMillis;
+    this.alerts = alertEngine(settings, leakAfterMillisOf, () => this.#service, announcer);
     this.slowQueries = new SlowQueries(logger, this.events, settings.queries.slowMillis);
     const follow: QueryTools["follow"] = (queries) => hookQueries(queries, this.callers);
     this.#queryTools = queryTools(settings.queries, logger, this.#instrumentation?.follow ?? follow);
@@ -110,9 +114,7 @@ export class Engine {
     // Without samples no window would ever close, and one block of the loop be told for ever.
     this.#eventLoop = new EventLoopDelay(settings.sampleIntervalMillis);
     this.budget = new BudgetCheck(this.registry, settings.processes, logger);
-    const leaks = new LeakDetector(settings.leakAfterMillis, (...leak) => this.#reports.leak(...leak));
-    const look = async () => leaks.look(this.registry.all());
-    this.#leakLooks = new Sampler(leaks.intervalMillis, look, logger);
+    this.#leaks = new LeakDetector(this.#reports);
     this.registry.onAdd(({ name }) => {
       this.history.forget(name);
       this.#advisor.forget(name);
@@ -126,10 +128,12 @@ export class Engine {
   watch(
     pool: HookablePool,
     { name, attributes }: PoolIdentity,
-    poolSize: number | undefined,
-    codesTimeouts: boolean,
+    given: Pick<WatchSettings, "poolSize" | "codedTimeouts" | "leakAfterMillis" | "longHolds">,
   ): WatchedPool {
-    const { leakAfterMillis, looksForNesting, logger } = this.settings;
+    const { looksForNesting, logger } = this.settings;
+    const { poolSize, codedTimeouts, longHolds, leakAfterMillis = this.settings.leakAfterMillis } = given;
+    // A place that is compared has to be noted.
+    const needsAllSites = looksForNesting || longHolds.length > 0;
     this.#instrumentation?.patchClientsOf(pool);
     const watched = new WatchedPool(pool, name, attributes, poolSize, {
       recorders: this.#telemetry.recorders(attributes),
@@ -137,13 +141,27 @@ export class Engine {
       nesting: this.#nesting,
       callers: this.callers,
       queries: this.#queryTools,
-      codesTimeouts,
-      notesSites: looksForNesting ? "all" : leakAfterMillis > 0 ? "some" : undefined,
+      codesTimeouts: codedTimeouts,
+      leakAfterMillis,
+      longHolds,
+      notesSites: needsAllSites ? "all" : leakAfterMillis > 0 ? "some" : undefined,
     });
     this.registry.add(watched);
     this.lifecycle.started();
+    this.#looksForLeaks(leakAfterMillis);
     for (const advice of poolAdvice(pool.options)) logger.info(`${name} - ${advice}`);
     return watched;
+  }
+
+  /** One timer for all pools with the same `leakAfterMillis`. */
+  #looksForLeaks(leakAfterMillis: number): void {
+    getOrCreate(this.#leakLooks, leakAfterMillis, () => {
+      const look = async () => {
+        const pools = this.registry.all().filter((pool) => pool.leakAfterMillis === leakAfterMillis);
+        this.#leaks.look(pools);
+      };
+      return new Sampler(lookIntervalMillis(leakAfterMillis), look, this.settings.logger);
+    });
   }
 
   /** What health pages are made of: a pool that is down is asked after first. */
@@ -186,7 +204,7 @@ export class Engine {
   async end(timeoutMillis: number): Promise<void> {
     this.budget.stop();
     await this.#sampler.stop();
-    await this.#leakLooks.stop();
+    await Promise.all([...this.#leakLooks.values()].map((looks) => looks.stop()));
     this.#eventLoop.stop();
     this.alerts.end();
     const delivered = this.#deliveries.end(timeoutMillis);
@@ -206,11 +224,12 @@ export class Engine {
 
 function alertEngine(
   settings: Settings,
+  leakAfterMillisOf: (pool: string) => number | undefined,
   service: () => string | undefined,
   announcer: Announcer,
 ): AlertEngine {
   const { leakAfterMillis, stuckAfterMillis, queries } = settings;
-  const knobs = { leakAfterMillis, stuckAfterMillis, slowQueryMillis: queries.slowMillis };
+  const knobs = { leakAfterMillis, leakAfterMillisOf, stuckAfterMillis, slowQueryMillis: queries.slowMillis };
   return new AlertEngine(rulesFrom(settings.alerts, knobs), service, (alert) => announcer.tell(alert));
 }
 

@@ -53,9 +53,11 @@ export interface PoolscopeOptions {
   /** Samples kept for each pool, 1 to 10000. @default 100 */
   historySize?: number | undefined;
   /**
-   * Milliseconds after which a connection held by the application is reported as a suspected leak, 10 or more; 0 reports
-   * none, and notes no places in the code. Only connections of `pool.connect()` count. Places are noted of 500 checkouts
-   * a second and pool, and after a leak without one, of all for ten minutes.
+   * Milliseconds after which a connection that is held, and was not used for as long, is reported as a suspected leak, 10
+   * or more; 0 reports none, and notes no places in the code. A connection that is held for as long and at work is long
+   * running. Connections that are kept on purpose are neither: those that LISTEN, {@link WatchOptions.longHolds} and
+   * `scope.keep()`. Places are noted of 500 checkouts a second and pool, and after a leak without one, of all for ten
+   * minutes.
    *
    * @default 60000
    */
@@ -152,6 +154,12 @@ export interface AlertOptions {
   timeouts?: CountAlert | false | undefined;
   /** Suspected leaks, 1 or more. @default `{ enter: 1, leave: 1, forMillis: 0 }` */
   leaks?: AlertThreshold | false | undefined;
+  /**
+   * Connections held for `leakAfterMillis` by holders that are at work, 1 or more.
+   *
+   * @default `{ enter: 1, leave: 1, forMillis: 0 }`
+   */
+  longRunning?: AlertThreshold | false | undefined;
   /**
    * Failed attempts to connect, 1 or more; without those of outages that `down` tells of.
    *
@@ -297,6 +305,21 @@ export interface WatchOptions {
    * @default false
    */
   codedTimeouts?: boolean | undefined;
+  /**
+   * `leakAfterMillis` of this pool, 10 or more; 0 reports no leaks.
+   *
+   * @default that of the scope
+   */
+  leakAfterMillis?: number | undefined;
+  /**
+   * Places whose connections are held for good on purpose: parts of a frame, such as the name of a package or a file, and
+   * expressions that a frame matches. Their connections are `kept` and never suspected. The five innermost frames are
+   * compared, those of packages too, with paths below the working directory shortened and `/` as separator. The place of
+   * every checkout of the pool is noted then.
+   *
+   * @default none
+   */
+  longHolds?: readonly (string | RegExp)[] | undefined;
 }
 
 /** Options of `recycle()`. */

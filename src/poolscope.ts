@@ -33,6 +33,15 @@ export interface Poolscope extends AsyncDisposable {
    */
   watch(pool: PgPool, options?: WatchOptions): PoolWatch;
   /**
+   * Declares that a connection is held for good on purpose, until it is released: it is `kept`, and no suspected leak.
+   *
+   * @param client What `pool.connect()` gave
+   * @param label What it is for, 1 to 60 characters, as `holders()` and the log show it; default `kept`
+   * @returns Whether a watched pool has handed out this client
+   * @throws PoolscopeError `POOLSCOPE_INVALID_OPTION`
+   */
+  keep(client: object, label?: string): boolean;
+  /**
    * An Express router that serves `/`, `/database`, `/database/:pool`, `/ready`, `/started` and `/live` as JSON. Express
    * 4 and 5.
    */

@@ -1,5 +1,5 @@
 import type { Alert } from "./alerts/alert.ts";
-import { hasMethods, integerOption } from "./check.ts";
+import { hasMethods, integerOption, nameOption } from "./check.ts";
 import { Engine } from "./engine.ts";
 import { expected, expectedSecret, PoolscopeError } from "./errors.ts";
 import { EVENT_NAMES, type PoolscopeEvents } from "./events.ts";
@@ -57,10 +57,8 @@ export class Scope implements Poolscope {
     if (!isPool(pool)) {
       throw expectedSecret("pool", "a pg.Pool", pool, "POOLSCOPE_INVALID_POOL");
     }
-    const { name, poolSize, attributes, codedTimeouts } = resolveWatchOptions(
-      options,
-      Number(pool.options.max),
-    );
+    const settings = resolveWatchOptions(options, Number(pool.options.max));
+    const { name, attributes } = settings;
     const already = this.#engine.registry.find(pool);
     if (already) {
       if (name === undefined || name === already.name) return already.handle;
@@ -77,9 +75,17 @@ export class Scope implements Poolscope {
       attributes,
       (taken) => this.#engine.registry.get(taken) !== undefined,
     );
-    const watched = this.#engine.watch(pool, identity, poolSize, codedTimeouts);
+    const watched = this.#engine.watch(pool, identity, settings);
     if (identity.isMisread) this.#engine.settings.logger.warn(`${watched.name} - ${MISREAD}`);
     return watched.handle;
+  }
+
+  keep(client: object, label: string = "kept"): boolean {
+    if (!hasMethods(client, ["query"]) || isPool(client)) {
+      throw expectedSecret("client", "a client that pool.connect() gave", client);
+    }
+    const words = nameOption("label", label, 60) ?? label;
+    return this.#engine.registry.all().some((pool) => pool.keep(client, words));
   }
 
   health(options?: HealthOptions): HttpHandler {

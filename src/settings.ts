@@ -76,6 +76,9 @@ export interface WatchSettings {
   readonly poolSize: number | undefined;
   readonly attributes: Attributes;
   readonly codedTimeouts: boolean;
+  /** Undefined: that of the scope. */
+  readonly leakAfterMillis: number | undefined;
+  readonly longHolds: readonly (string | RegExp)[];
 }
 
 export function resolveOptions(given: unknown, environment: NodeJS.ProcessEnv): Settings {
@@ -142,6 +145,8 @@ export function resolveWatchOptions(given: unknown, poolMax: number): WatchSetti
     "poolSize",
     "attributes",
     "codedTimeouts",
+    "leakAfterMillis",
+    "longHolds",
   ]);
   return {
     name: nameOption("name", options.name, 120),
@@ -151,7 +156,22 @@ export function resolveWatchOptions(given: unknown, poolMax: number): WatchSetti
         : integerOption("poolSize", options.poolSize, 0, { min: 1, max: poolMax }),
     attributes: resolveAttributes(options.attributes),
     codedTimeouts: booleanOption("codedTimeouts", options.codedTimeouts, false),
+    leakAfterMillis:
+      options.leakAfterMillis === undefined
+        ? undefined
+        : integerOption("leakAfterMillis", options.leakAfterMillis, 0, { min: 10, orZero: true }),
+    longHolds: resolveLongHolds(options.longHolds),
   };
+}
+
+function resolveLongHolds(given: unknown): readonly (string | RegExp)[] {
+  if (given === undefined) return [];
+  if (!Array.isArray(given)) throw expected("longHolds", "a list of strings and regular expressions", given);
+  given.forEach((place: unknown, index) => {
+    const isPlace = place instanceof RegExp || (typeof place === "string" && place.trim() !== "");
+    if (!isPlace) throw expected(`longHolds[${index}]`, "a part of a place or a regular expression", place);
+  });
+  return [...given];
 }
 
 export function resolveHoldersOptions(given: unknown): { readonly joinServer: boolean } {

@@ -35,6 +35,7 @@ export function resolveAlerts(given: unknown, sampleMillis: number): AlertSettin
     "waiting",
     "timeouts",
     "leaks",
+    "longRunning",
     "connectFailures",
     "slowQueries",
     "stuck",
@@ -52,6 +53,7 @@ export function resolveAlerts(given: unknown, sampleMillis: number): AlertSettin
     waiting: waiting(options, 2 * sampleMillis),
     timeouts: count("timeouts", options, HOLDS),
     leaks: threshold("leaks", options, { ...HOLDS, forMillis: 0 }, wholeNumber),
+    longRunning: threshold("longRunning", options, { ...HOLDS, forMillis: 0 }, wholeNumber),
     connectFailures: count("connectFailures", options, { enter: 3, leave: 1 }),
     slowQueries: count("slowQueries", options, { enter: 10, leave: 5 }),
     stuck: holding("stuck", options, 0),
@@ -66,7 +68,7 @@ const wholeNumber: Check = (option, value, fallback) => integerOption(option, va
 const millis: Check = (option, value, fallback) => integerOption(option, value, fallback, { min: 0 });
 
 function threshold(
-  rule: "usage" | "overflow" | "leaks",
+  rule: "usage" | "overflow" | "leaks" | "longRunning",
   options: AlertOptions,
   defaults: Limits,
   check: Check,

@@ -5,6 +5,7 @@ export type AlertRule =
   | "waiting"
   | "timeouts"
   | "leaks"
+  | "longRunning"
   | "connectFailures"
   | "slowQueries"
   | "stuck"

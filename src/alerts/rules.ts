@@ -23,6 +23,8 @@ export interface Rule extends Limits {
 /** What the sentences of the rules quote besides readings. */
 export interface Knobs {
   readonly leakAfterMillis: number;
+  /** Of one pool; undefined where it has none of its own. */
+  leakAfterMillisOf?(pool: string): number | undefined;
   readonly slowQueryMillis: number;
   readonly stuckAfterMillis: number;
 }
@@ -36,7 +38,7 @@ const DOWN: ReadonlySet<Condition> = new Set([
 /** The rules that are switched on. The severest first: what explains the rest is told before it. */
 export function rulesFrom(settings: AlertSettings, knobs: Knobs): Rule[] {
   const { usage, overflow, waiting, timeouts, leaks, connectFailures, slowQueries } = settings;
-  const { stuck, down, eventLoop } = settings;
+  const { stuck, down, eventLoop, longRunning } = settings;
   const rules = [
     down && downRule(down),
     stuck && stuckRule(stuck, knobs.stuckAfterMillis / 1000),
@@ -46,7 +48,8 @@ export function rulesFrom(settings: AlertSettings, knobs: Knobs): Rule[] {
     usage && usageRule(usage),
     overflow && overflowRule(overflow),
     waiting && waitingRule(waiting),
-    leaks && leaksRule(leaks, knobs.leakAfterMillis),
+    leaks && leaksRule(leaks, knobs),
+    longRunning && longRunningRule(longRunning, knobs),
     slowQueries && slowQueriesRule(slowQueries, knobs.slowQueryMillis),
   ];
   return rules.filter((rule) => rule !== undefined);
@@ -110,7 +113,7 @@ function timeoutsRule(limits: CountLimits): Rule {
   };
 }
 
-function leaksRule(limits: Limits, leakAfterMillis: number): Rule {
+function leaksRule(limits: Limits, knobs: Knobs): Rule {
   return {
     ...limits,
     name: "leaks",
@@ -118,10 +121,27 @@ function leaksRule(limits: Limits, leakAfterMillis: number): Rule {
     meter: () => (reading) => reading.suspects.length,
     entered: (reading, value) =>
       `${value} suspected ${value === 1 ? "leak" : "leaks"} ${numbers(reading)}; ` +
-      `release connections in a finally block (leakAfterMillis=${leakAfterMillis})`,
+      `release connections in a finally block ${leakKnob(reading, knobs)}`,
     left: (reading, value) =>
       `${value === 0 ? "no" : `only ${value}`} suspected ${value === 1 ? "leak" : "leaks"} any more ${numbers(reading)}`,
   };
+}
+
+function longRunningRule(limits: Limits, knobs: Knobs): Rule {
+  return {
+    ...limits,
+    name: "longRunning",
+    severity: "info",
+    meter: () => (reading) => reading.longRunning.length,
+    entered: (reading, value) =>
+      `${value} long running ${value === 1 ? "hold" : "holds"} at work ${numbers(reading)} ${leakKnob(reading, knobs)}`,
+    left: (reading, value) =>
+      `${value === 0 ? "no" : `only ${value}`} long running ${value === 1 ? "hold" : "holds"} any more ${numbers(reading)}`,
+  };
+}
+
+function leakKnob({ pool }: PoolReading, { leakAfterMillis, leakAfterMillisOf }: Knobs): string {
+  return `(leakAfterMillis=${leakAfterMillisOf?.(pool) ?? leakAfterMillis})`;
 }
 
 /** @param down Undefined: it is switched off, and no failure is told by it */

@@ -69,9 +69,15 @@ export interface PoolHealth extends PoolNumbers {
   readonly connect_failures: Readonly<Record<string, number>>;
   readonly closes: number;
   readonly closes_by_reason: Readonly<Record<string, number>>;
-  readonly held: { readonly executing: number; readonly idle_in_transaction: number; readonly idle: number };
+  readonly held: {
+    readonly executing: number;
+    readonly idle_in_transaction: number;
+    readonly idle: number;
+    readonly kept: number;
+  };
   readonly leaks: number;
   readonly leaks_suspected: number;
+  readonly long_running: number;
   readonly released_in_transaction: number;
   /** HTTP requests refused because of this pool, and whether that goes on. */
   readonly shed: number;
@@ -160,9 +166,11 @@ export function poolSummary(reading: AssessedReading, alerts: readonly Alert[]):
       executing: reading.held.executing,
       idle_in_transaction: reading.held.idleInTransaction,
       idle: reading.held.idle,
+      kept: reading.held.kept,
     },
     leaks: reading.leaks,
     leaks_suspected: reading.suspects.length,
+    long_running: reading.longRunning.length,
     released_in_transaction: reading.releasedInTransaction,
     shed: reading.shed,
     shedding: reading.shedding,

@@ -7,6 +7,7 @@ export type Condition =
   | "exhausted"
   | "stuck"
   | "leak_suspected"
+  | "long_running"
   | "self_deadlock"
   | "server_unreachable"
   | "authentication_failed"
@@ -30,14 +31,15 @@ export interface Diagnosis {
 
 const STALLED_FROM_SECONDS = 1;
 
-/** The most specific condition that explains the numbers. */
+/** The worst condition that the numbers show; a suspected leak is named beside what is worse. */
 export function diagnose(reading: PoolReading, circumstances: Circumstances): Diagnosis {
   const [condition, finding] = find(reading, circumstances);
-  return { condition, verdict: `${numbers(reading)}${finding && `; ${finding}`}` };
+  const parts = [numbers(reading), finding, ...longHolds(reading, condition)];
+  return { condition, verdict: parts.filter(Boolean).join("; ") };
 }
 
 function find(reading: PoolReading, circumstances: Circumstances): [Condition, string] {
-  const { used, limit, waiting, stalledSeconds, heldByWaiters, suspects, utilization } = reading;
+  const { used, limit, waiting, stalledSeconds, heldByWaiters, utilization } = reading;
   const { eventLoopDelaySeconds: delay } = circumstances;
   if (delay >= STALLED_FROM_SECONDS) {
     const blocked = `the event loop was blocked for ${delay.toFixed(1)} s`;
@@ -55,13 +57,23 @@ function find(reading: PoolReading, circumstances: Circumstances): [Condition, s
     const all = `all ${used} are held by callers that wait for another one of this pool`;
     return ["self_deadlock", `${all}: pass the connection on instead of asking for a second`];
   }
-  if (suspects.length > 0) return ["leak_suspected", `${describeSuspects(suspects)} — suspected leak`];
   if (stalledSeconds >= circumstances.stuckAfterSeconds) {
     const nothing = `stuck: nothing was handed out or returned for ${stalledSeconds.toFixed(1)} s`;
     return ["stuck", nothing + whyStuck(reading)];
   }
   if (used >= limit && waiting > 0) return ["exhausted", "exhausted: raise max or look for long holds"];
+  if (reading.suspects.length > 0) return ["leak_suspected", ""];
+  if (reading.longRunning.length > 0) return ["long_running", ""];
   return [utilization >= circumstances.busyFrom ? "busy" : "ok", ""];
+}
+
+/** Besides what is worse: a leak may be its cause, and so may a long job. */
+function longHolds({ suspects, longRunning }: PoolReading, condition: Condition): string[] {
+  const isTold = condition === "exhausted" || condition === "stuck" || condition === "long_running";
+  return [
+    suspects.length > 0 ? `${describeHolds(suspects)} — suspected leak` : "",
+    longRunning.length > 0 && isTold ? `${describeHolds(longRunning)} — at work` : "",
+  ];
 }
 
 function numbers(reading: PoolReading): string {
@@ -69,6 +81,7 @@ function numbers(reading: PoolReading): string {
   const parts = [
     `${used}/${limit} in use`,
     held.idleInTransaction > 0 && `${held.idleInTransaction} idle in transaction`,
+    held.kept > 0 && `${held.kept} kept`,
     connecting > 0 && `${connecting} connecting`,
     waiting > 0 && `${waiting} waiting (oldest ${oldestWaitSeconds.toFixed(1)} s)`,
     shedding && "shedding load",
@@ -76,11 +89,11 @@ function numbers(reading: PoolReading): string {
   return `${pool}: ${parts.filter(Boolean).join(", ")}`;
 }
 
-function describeSuspects(suspects: readonly LeakSuspect[]): string {
-  const sites = [...new Set(suspects.map(({ site }) => site).filter(Boolean))];
-  const held = Math.min(...suspects.map(({ heldSeconds }) => heldSeconds));
+function describeHolds(holds: readonly LeakSuspect[]): string {
+  const sites = [...new Set(holds.map(({ site }) => site).filter(Boolean))];
+  const held = Math.min(...holds.map(({ heldSeconds }) => heldSeconds));
   const where = sites.length > 0 ? ` since checkout at ${sites.slice(0, 3).join(", ")}` : "";
-  return `${suspects.length} held over ${held < 10 ? held.toFixed(1) : Math.floor(held)} s${where}`;
+  return `${holds.length} held over ${held < 10 ? held.toFixed(1) : Math.floor(held)} s${where}`;
 }
 
 function whyStuck({ total, limit, idle, connecting, held }: PoolReading): string {

@@ -232,14 +232,14 @@ export const METRICS: Readonly<Record<ObservableName, MetricSpec> & Record<Histo
     kind: "gauge",
     unit: "{connection}",
     description:
-      "Used connections by what their holders do: `executing` a statement, `idle_in_transaction`, or `idle`.",
+      "Used connections by what their holders do: `executing` a statement, `idle_in_transaction`, `idle`, or `kept` for good on purpose.",
     attributes: [ATTR_ACTIVITY],
   },
   leaked: {
     name: "poolscope.pool.leaked",
     kind: "gauge",
     unit: "{connection}",
-    description: "Connections reported as leaks and not returned.",
+    description: "Connections reported as leaks, and neither returned nor used since.",
   },
   peakUsed: {
     name: "poolscope.pool.peak_used",
@@ -301,7 +301,7 @@ export const METRICS: Readonly<Record<ObservableName, MetricSpec> & Record<Histo
     kind: "counter",
     unit: "{leak}",
     description:
-      "Connections held for longer than `leakAfterMillis`, each counted once, returned later or not.",
+      "Connections held, and not used, for longer than `leakAfterMillis`; each counted once, returned later or not.",
   },
   releasedInTransaction: {
     name: "poolscope.pool.released_in_transaction",

@@ -1,5 +1,6 @@
 import type { PgClient } from "../watch/pg-types.ts";
 import type { ConformingStrings } from "./conforming-strings.ts";
+import { ListenedChannels } from "./listened-channels.ts";
 import type { PoolQueries } from "./pool-queries.ts";
 import type { GivenQuery } from "./query-text.ts";
 import { RunningQuery } from "./running-query.ts";
@@ -12,6 +13,8 @@ export class ClientQueries {
   strings: ConformingStrings = "unknown";
   #lastVerb: string | undefined;
   #lastEndedAt = 0;
+  /** Undefined before the first LISTEN. */
+  #channels: ListenedChannels | undefined;
 
   constructor(client: PgClient, pool: PoolQueries) {
     this.client = client;
@@ -29,6 +32,15 @@ export class ClientQueries {
   ended(running: RunningQuery, seconds: number, error: unknown, rows: number | undefined): void {
     this.#lastVerb = this.pool.ended(this.client, running, seconds, error, rows);
     this.#lastEndedAt = running.startedAt + seconds * 1000;
+    if (error == null && listens(this.#lastVerb)) {
+      this.#channels ??= new ListenedChannels();
+      this.#channels.ran(running.text, this.#lastEndedAt);
+    }
+  }
+
+  /** Whether a LISTEN that ran after `since` is in force. */
+  isListening(since: number): boolean {
+    return this.#channels?.isListening(since) === true;
   }
 
   /** Of the query that ended last, if it did so after `since`: before that it was another holder's. */
@@ -39,4 +51,8 @@ export class ClientQueries {
   faulted(fault: unknown): void {
     this.pool.faulted(fault);
   }
+}
+
+function listens(verb: string | undefined): boolean {
+  return verb === "LISTEN" || verb === "UNLISTEN" || verb === "DISCARD";
 }

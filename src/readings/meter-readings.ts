@@ -6,7 +6,7 @@ import type { CloseReason } from "../watch/close-reason.ts";
 import { DIAL_TIMEOUT, failureCause, WAIT_TIMEOUT } from "../watch/dial-failure.ts";
 import type { PoolRegistry } from "../watch/registry.ts";
 import { summarize } from "./distribution.ts";
-import type { ConnectFailures, PoolReading } from "./pool-reading.ts";
+import type { ConnectFailures, LeakSuspect, PoolReading } from "./pool-reading.ts";
 
 /** The cumulative buckets of one pool when it was last sampled. */
 interface Baseline {
@@ -113,11 +113,11 @@ function poolReading(
       executing: metrics.value("held", "executing"),
       idleInTransaction: metrics.value("held", "idle_in_transaction"),
       idle: metrics.value("held", "idle"),
+      kept: metrics.value("held", "kept"),
     }),
     heldByWaiters: seen.heldByWaiters,
-    suspects: Object.freeze(
-      seen.suspects.map(({ heldSeconds, site }) => Object.freeze({ heldSeconds, ...(site && { site }) })),
-    ),
+    suspects: longHolds(seen.suspects),
+    longRunning: longHolds(seen.longRunning),
     peakUsed: metrics.value("peakUsed"),
     peakWaiting: metrics.value("peakPending"),
     requests: metrics.value("requests"),
@@ -143,6 +143,16 @@ function poolReading(
     reuse: summarize(metrics.buckets("reuse"), since?.reuse),
     ...(metrics.has("queryErrors") && queryReading(metrics, since)),
   });
+}
+
+/** Shared: most readings have none, and the history keeps them. */
+const NONE: readonly LeakSuspect[] = Object.freeze([]);
+
+function longHolds(holds: PoolMetrics["state"]["suspects"]): readonly LeakSuspect[] {
+  if (holds.length === 0) return NONE;
+  return Object.freeze(
+    holds.map(({ heldSeconds, site }) => Object.freeze({ heldSeconds, ...(site && { site }) })),
+  );
 }
 
 function queryReading(metrics: PoolMetrics, since: Baseline | undefined): Partial<PoolReading> {

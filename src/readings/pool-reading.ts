@@ -27,9 +27,11 @@ export interface HeldConnections {
   readonly executing: number;
   readonly idleInTransaction: number;
   readonly idle: number;
+  /** Held for good on purpose, whatever is done with them: by LISTEN, `longHolds` or `scope.keep()`. */
+  readonly kept: number;
 }
 
-/** A connection reported as a leak and not returned. */
+/** A connection that has been held for `leakAfterMillis`. */
 export interface LeakSuspect {
   readonly heldSeconds: number;
   /** Where it was asked for, like `src/reports.ts:41`. */
@@ -81,6 +83,8 @@ export interface PoolReading {
   readonly heldByWaiters: number;
   /** The connections reported as leaks and not returned. */
   readonly suspects: readonly LeakSuspect[];
+  /** The connections held for `leakAfterMillis` that are at work. */
+  readonly longRunning: readonly LeakSuspect[];
   /** Most at once: in a sample, since the sample before it; in a reading between two samples, one interval more. */
   readonly peakUsed: number;
   /** Most at once, like {@link peakUsed}. */
@@ -110,7 +114,7 @@ export interface PoolReading {
   /** All reasons. */
   readonly closes: number;
   readonly closesByReason: Readonly<Record<CloseReason, number>>;
-  /** Connections held for longer than `leakAfterMillis`, returned later or not. */
+  /** Connections held, and not used, for longer than `leakAfterMillis`; returned later or not. */
   readonly leaks: number;
   readonly releasedInTransaction: number;
   /** HTTP requests that `shedLoad()` refused because too many callers waited for this pool. */

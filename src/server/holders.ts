@@ -14,6 +14,8 @@ export interface Holder {
   readonly site?: string;
   /** The application's frames there, innermost first. */
   readonly stack: readonly string[];
+  /** Why it is held for good: the label of `keep()`, `LISTEN`, or the entry of `longHolds` that its place matches. */
+  readonly kept?: string;
   /** What the client says it is doing. */
   readonly activity: Activity;
   /** The protocol's status: `I` idle, `T` in a transaction, `E` in a failed one. */
@@ -38,12 +40,14 @@ export function holdersOf(pool: WatchedPool): Holder[] {
     const { hold, activity, transactionStatus, processId } = connection;
     const lastVerb = connection.lastVerb(hold);
     const site = hold.site?.location;
+    const kept = pool.keptAs(connection);
     return {
       pool: pool.name,
       heldSeconds: (at - hold.since) / 1000,
       via: hold.isExplicit || !hold.isExact ? "connect" : "query",
       ...(site && { site }),
       stack: hold.site?.frames ?? [],
+      ...(kept !== undefined && { kept }),
       activity,
       ...(transactionStatus && { transactionStatus }),
       ...(lastVerb && { lastVerb }),

@@ -23,21 +23,30 @@ export class CallSite {
     if (limit > MAX_FRAMES) Reflect.set(Error, "stackTraceLimit", limit);
   }
 
-  /** The frames of the application, innermost first, like `at load (src/reports.ts:41:23)`. */
-  get frames(): string[] {
+  /** Every frame, those of packages too. */
+  #lines(): string[] {
     let text: string | undefined;
     try {
       text = this.#error.stack;
     } catch {
-      // An Error.prepareStackTrace of the application that throws is not our affair.
+      // The application's Error.prepareStackTrace threw.
       return [];
     }
     if (typeof text !== "string") return [];
-    const frames = text
+    return text
       .split("\n")
       .slice(1 + OWN_FRAMES)
-      .map(withPath)
-      .filter(isApplication);
+      .map(withPath);
+  }
+
+  /** The frames of the application and of packages, with `/` in paths: what the option `longHolds` is compared with. */
+  get places(): string[] {
+    return this.#lines().map((frame) => frame.replace(here, "").replaceAll("\\", "/"));
+  }
+
+  /** The frames of the application, innermost first, like `at load (src/reports.ts:41:23)`. */
+  get frames(): string[] {
+    const frames = this.#lines().filter(isApplication);
     // A pool that is recycled too has more hooks of ours in front. In a bundle everything is in the same place.
     const others = frames.filter((frame) => !own || !frame.includes(own));
     return (others.length > 0 ? others : frames).map((frame) => frame.replace(here, ""));

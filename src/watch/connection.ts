@@ -7,6 +7,12 @@ import type { HookableClient, PgClient } from "./pg-types.ts";
 /** What a holder does with its connection. */
 export type Activity = "executing" | "idle_in_transaction" | "idle";
 
+/** A cursor or stream, which says between two fetches that it is idle. */
+interface ActiveQuery {
+  readonly state?: unknown;
+  readonly cursor?: { readonly state?: unknown };
+}
+
 /** ReadyForQuery's status byte: idle, in a transaction, in a failed transaction. */
 export type TransactionStatus = "I" | "T" | "E";
 
@@ -74,14 +80,35 @@ export class Connection {
     this.#unhookUse?.();
   }
 
-  /** It is to be notified by the server (`LISTEN`), and so held for good. */
-  get isListening(): boolean {
-    return (this.client.listenerCount?.("notification") ?? 0) > 0;
+  /**
+   * Whether its holder is to be notified by the server, and so holds it for good: by the holder's own LISTEN, or by
+   * listeners where statements are not measured.
+   */
+  isListening({ since, isExact }: Hold): boolean {
+    if (this.#queries?.isListening(since)) return true;
+    return (this.client.listenerCount?.("notification") ?? 0) > 0 && (!this.#queries || !isExact);
   }
 
   get activity(): Activity {
-    if (this.client.readyForQuery === false) return "executing";
+    if (this.client.readyForQuery === false && !this.#isBetweenFetches) return "executing";
     return this.isInTransaction ? "idle_in_transaction" : "idle";
+  }
+
+  /** A cursor is open that nothing is fetched from: the server waits for the application. */
+  get #isBetweenFetches(): boolean {
+    const { client } = this;
+    // Newer clients have it with an underscore, and warn when it is read without.
+    const active = ("_activeQuery" in client ? client._activeQuery : client.activeQuery) as
+      | ActiveQuery
+      | null
+      | undefined;
+    return active?.state === "idle" || active?.cursor?.state === "idle";
+  }
+
+  /** Bytes that came and went over the socket; undefined where the client does not show it. */
+  get wireBytes(): number | undefined {
+    const { bytesRead, bytesWritten } = this.client.connection?.stream ?? {};
+    return bytesRead === undefined || bytesWritten === undefined ? undefined : bytesRead + bytesWritten;
   }
 
   get isInTransaction(): boolean {

@@ -5,6 +5,9 @@ import { Connection } from "./connection.ts";
 import { Hold } from "./hold.ts";
 import type { HookablePool, PgClient } from "./pg-types.ts";
 
+/** A connection handed out. */
+export type HeldConnection = Connection & { readonly hold: Hold };
+
 /**
  * The open connections of one pool: who holds which, and why those that are gone were closed. Every connection that
  * was ever here is open, or counted under one reason: nothing is missing and nothing is counted twice.
@@ -53,16 +56,16 @@ export class Connections {
     return this.#last;
   }
 
-  /** Whether the connection of a hold is held to be notified by the server. */
-  isListening(hold: Hold): boolean {
-    for (const connection of this.#open.values()) if (connection.hold === hold) return connection.isListening;
-    return false;
+  /** The connection of a hold that is not over. */
+  of(hold: Hold): HeldConnection | undefined {
+    for (const connection of this.held()) if (connection.hold === hold) return connection;
+    return undefined;
   }
 
-  /** Connections in somebody's hands. */
-  *held(): Generator<Connection & { readonly hold: Hold }> {
+  /** The connections handed out. */
+  *held(): Generator<HeldConnection> {
     for (const connection of this.#open.values()) {
-      if (connection.hold) yield connection as Connection & { readonly hold: Hold };
+      if (connection.hold) yield connection as HeldConnection;
     }
   }
 

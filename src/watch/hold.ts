@@ -1,7 +1,19 @@
 import type { CallSite } from "./call-site.ts";
 import type { CallerTask } from "./callers.ts";
 
-/** One checkout: asked for, then a connection in somebody's hands. */
+/** What the looks for leaks have seen of a hold. */
+export interface SeenHold {
+  /** Bytes that had come and gone over the connection. */
+  wireBytes: number | undefined;
+  /** The last look at which the connection was in use, or had been since the look before. */
+  usedAt: number;
+  /** Reported as a leak once. */
+  isReported: boolean;
+  /** Reported as at work for long once. */
+  isReportedAtWork: boolean;
+}
+
+/** One checkout: a request, then a connection that a caller holds. */
 export class Hold {
   /** By `connect()`, and so for the application to release; otherwise `pool.query` has it. */
   readonly isExplicit: boolean;
@@ -17,8 +29,16 @@ export class Hold {
   /** Found neither an idle connection nor room for one, and waits. */
   isWaiting = false;
   #isHandedOut = false;
-  /** Reported as a leak. */
+  /** Suspected of being a leak. */
   isSuspected = false;
+  /** Held for long, and at work. */
+  isLongRunning = false;
+  /** Undefined before the first look for leaks. */
+  seen: SeenHold | undefined;
+  /** The label under which the application declared it as held for good. */
+  keptAs: string | undefined;
+  /** The entry of `longHolds` that its place matches; null: none does. Undefined before the first comparison. */
+  longHold: string | null | undefined;
   isReleased = false;
 
   constructor(

@@ -1,34 +1,106 @@
-import type { Connection } from "./connection.ts";
-import type { Hold } from "./hold.ts";
+import { getOrCreate } from "../get-or-create.ts";
+import type { HeldConnection } from "./connections.ts";
+import type { SeenHold } from "./hold.ts";
 import type { WatchedPool } from "./watched-pool.ts";
 
+/** Receives what the looks find. Must not throw. */
+export interface LongHoldReports {
+  /** Suspected leaks of one place, found at one look. */
+  leaks(pool: WatchedPool, held: readonly HeldConnection[]): void;
+  /** A suspected leak is in use again, or was declared as kept. */
+  leakCleared(pool: WatchedPool, held: HeldConnection): void;
+  /** A connection is held for long, and at work. */
+  longRunning(pool: WatchedPool, held: HeldConnection): void;
+}
+
+interface Candidate {
+  readonly held: HeldConnection;
+  readonly unusedMillis: number;
+}
+
+const LOOKS = 4;
+
 /**
- * Finds connections held for too long: one look at all pools now and then, and no timer for a checkout. Only those the
- * application asked for with `connect()` can leak; `pool.query` returns its own.
+ * Finds connections that are held for too long: one look at all pools now and then, and no timer for a checkout. A leak
+ * is a connection that was held for `leakAfterMillis` and not used for as long; one that is at work is long running. Use
+ * is seen on the wire, so that fetches of a cursor count, rows of a COPY, and statements nobody measures.
  */
 export class LeakDetector {
-  readonly #afterMillis: number;
-  readonly #report: (pool: WatchedPool, connection: Connection, hold: Hold) => void;
+  readonly #reports: LongHoldReports;
 
-  constructor(afterMillis: number, report: (pool: WatchedPool, connection: Connection, hold: Hold) => void) {
-    this.#afterMillis = afterMillis;
-    this.#report = report;
+  constructor(reports: LongHoldReports) {
+    this.#reports = reports;
   }
 
-  /** How often to look: a leak is reported at most a quarter late. 0: never. */
-  get intervalMillis(): number {
-    return this.#afterMillis === 0 ? 0 : Math.min(5_000, Math.max(10, Math.ceil(this.#afterMillis / 4)));
+  look(pools: Iterable<WatchedPool>): void {
+    for (const pool of pools) this.#lookAt(pool, performance.now());
   }
 
-  look(pools: readonly WatchedPool[]): void {
-    const at = performance.now();
-    for (const pool of pools) {
-      for (const connection of pool.held()) {
-        const { hold } = connection;
-        if (!hold.isExplicit || hold.isSuspected || at - hold.since < this.#afterMillis) continue;
-        pool.suspect(hold);
-        this.#report(pool, connection, hold);
+  #lookAt(pool: WatchedPool, at: number): void {
+    const after = pool.leakAfterMillis;
+    if (after === 0) return;
+    const every = lookIntervalMillis(after);
+    const unused: Candidate[] = [];
+    // A report may run code of the application that releases: looked at first, reported later.
+    for (const held of [...pool.held()]) {
+      const { hold } = held;
+      const unusedMillis = at - lastUse(held, at).usedAt;
+      const isLong = at - hold.since >= after && pool.keptAs(held) === undefined;
+      const isAtWork = unusedMillis < after / 2;
+      if (hold.isSuspected && (!isLong || isAtWork)) {
+        hold.isSuspected = false;
+        this.#reports.leakCleared(pool, held);
       }
+      hold.isLongRunning = isLong && isAtWork;
+      if (hold.isLongRunning) this.#atWork(pool, held);
+      // Also those due at the next look.
+      else if (!hold.isSuspected && pool.keptAs(held) === undefined && unusedMillis >= after - every)
+        unused.push({ held, unusedMillis });
     }
+    for (const group of due(unused, after, every)) this.#suspect(pool, group);
   }
+
+  #atWork(pool: WatchedPool, held: HeldConnection): void {
+    const { seen } = held.hold;
+    if (!seen || seen.isReportedAtWork) return;
+    seen.isReportedAtWork = true;
+    this.#reports.longRunning(pool, held);
+  }
+
+  #suspect(pool: WatchedPool, group: readonly HeldConnection[]): void {
+    const unreported = group.filter(({ hold }) => !hold.isReleased && pool.suspect(hold));
+    if (unreported.length > 0) this.#reports.leaks(pool, unreported);
+  }
+}
+
+/** How often to look at a pool: a leak is reported three quarters of the time late at most. 0: never. */
+export function lookIntervalMillis(leakAfterMillis: number): number {
+  return leakAfterMillis === 0 ? 0 : Math.min(5_000, Math.max(10, Math.ceil(leakAfterMillis / LOOKS)));
+}
+
+/** Notes whether a connection was used since the last look. */
+function lastUse(held: HeldConnection, at: number): SeenHold {
+  const { hold, wireBytes, activity } = held;
+  hold.seen ??= { wireBytes, usedAt: at, isReported: false, isReportedAtWork: false };
+  const { seen } = hold;
+  if (activity === "executing" || wireBytes !== seen.wireBytes) seen.usedAt = at;
+  seen.wireBytes = wireBytes;
+  return seen;
+}
+
+/** By place. One place is reported when all are due that will be at the next look, but no more than a look late. */
+function due(unused: readonly Candidate[], after: number, every: number): HeldConnection[][] {
+  const places = new Map<string, Candidate[]>();
+  for (const candidate of unused) {
+    getOrCreate(places, placeOf(candidate.held), () => [] as Candidate[]).push(candidate);
+  }
+  return [...places.values()].flatMap((candidates) => {
+    const areAllDue = candidates.every(({ unusedMillis }) => unusedMillis >= after);
+    const ripe = candidates.filter(({ unusedMillis }) => unusedMillis >= after + (areAllDue ? 0 : every));
+    return ripe.length > 0 ? [ripe.map(({ held }) => held)] : [];
+  });
+}
+
+function placeOf({ hold }: HeldConnection): string {
+  return hold.site?.location ?? (hold.isExplicit ? "connect" : "query");
 }

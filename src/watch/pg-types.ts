@@ -34,7 +34,11 @@ export interface HookableClient extends PgClient {
   readonly connection?: {
     on?(event: string, listener: (message?: never) => void): unknown;
     removeListener?(event: string, listener: (message?: never) => void): unknown;
+    readonly stream?: { readonly bytesRead?: number; readonly bytesWritten?: number };
   };
+  /** The query under way. Without the underscore in older clients. */
+  readonly _activeQuery?: unknown;
+  readonly activeQuery?: unknown;
   listenerCount?(event: string): number;
   readonly _queryable?: boolean;
   readonly _ending?: boolean;

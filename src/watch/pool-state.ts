@@ -1,5 +1,5 @@
-import type { Activity, Connection } from "./connection.ts";
-import type { Hold } from "./hold.ts";
+import type { Activity } from "./connection.ts";
+import type { HeldConnection } from "./connections.ts";
 import type { Peak } from "./peak.ts";
 import type { HookablePool } from "./pg-types.ts";
 import { countInQueue, gateOf } from "./recycled-pools.ts";
@@ -17,8 +17,8 @@ export interface PoolState {
   readonly stalledSeconds: number;
   /** Used connections whose holders wait for another one of the same pool. Known only where nesting is looked for. */
   readonly heldByWaiters: number;
-  /** The used connections by what is done with them; together they are `used`. */
-  readonly held: Readonly<Record<Activity, number>>;
+  /** The used connections by what is done with them, those held for good apart; together they are `used`. */
+  readonly held: Readonly<Record<Activity | "kept", number>>;
   readonly limit: number;
   readonly idleMin: number;
   readonly poolSize: number;
@@ -33,10 +33,12 @@ export interface PoolState {
   /** For how long connections could not be had: dials fail, or hang, and none was handed out since. */
   readonly dialFailingSeconds: number;
   /** Reported as leaks and not returned. */
-  readonly suspects: readonly Suspect[];
+  readonly suspects: readonly LongHold[];
+  /** Held for as long, and at work. */
+  readonly longRunning: readonly LongHold[];
 }
 
-interface Suspect {
+interface LongHold {
   readonly heldSeconds: number;
   /** Like `src/reports.ts:41`. */
   readonly site: string | undefined;
@@ -52,7 +54,7 @@ export const NO_STATE: PoolState = {
   waiterAgesSeconds: [],
   stalledSeconds: 0,
   heldByWaiters: 0,
-  held: { executing: 0, idle_in_transaction: 0, idle: 0 },
+  held: { executing: 0, idle_in_transaction: 0, idle: 0, kept: 0 },
   limit: 0,
   idleMin: 0,
   poolSize: 0,
@@ -64,6 +66,7 @@ export const NO_STATE: PoolState = {
   dialFailing: undefined,
   dialFailingSeconds: 0,
   suspects: [],
+  longRunning: [],
 };
 
 /** Keeps requests away from one pool while too many wait for it. */
@@ -79,7 +82,9 @@ export interface Known {
   readonly connecting: number;
   readonly dialFailing: string | undefined;
   readonly dialFailingSeconds: number;
-  readonly held: Iterable<Connection & { readonly hold: Hold }>;
+  readonly held: Iterable<HeldConnection>;
+  /** Whether a connection is held for good, on purpose. */
+  isKept(connection: HeldConnection): boolean;
   readonly waiters: Waiters;
   readonly guards: Iterable<LoadGuard>;
   readonly peakUsed: Peak;
@@ -101,11 +106,8 @@ export function limitOf({ options }: HookablePool): number {
   return Number(options.max) || 0;
 }
 
-export function stateOf(
-  pool: HookablePool,
-  givenPoolSize: number | undefined,
-  { connecting, dialFailing, dialFailingSeconds, held, waiters, guards, peakUsed, peakWaiting }: Known,
-): PoolState {
+export function stateOf(pool: HookablePool, givenPoolSize: number | undefined, known: Known): PoolState {
+  const { connecting, dialFailing, dialFailingSeconds, waiters, guards, peakUsed, peakWaiting } = known;
   const { totalCount: total, idleCount: idle, options } = pool;
   const at = performance.now();
   const used = total - idle - connecting;
@@ -124,7 +126,7 @@ export function stateOf(
     waiterAgesSeconds: waiters.agesSeconds(queued, gate, at),
     stalledSeconds: waiters.stalledSeconds(gate, at),
     heldByWaiters: waiters.countHolds(),
-    ...lookAtHolds(held, used, at),
+    ...lookAtHolds(known, used, at),
     limit,
     idleMin,
     poolSize,
@@ -146,19 +148,25 @@ function areAnyShedding(guards: Iterable<LoadGuard>): boolean {
 }
 
 function lookAtHolds(
-  connections: Iterable<Connection & { readonly hold: Hold }>,
+  { held: connections, isKept }: Known,
   used: number,
   at: number,
-): Pick<PoolState, "held" | "suspects"> {
-  const held = { executing: 0, idle_in_transaction: 0 };
-  const suspects: Suspect[] = [];
-  for (const { activity, hold } of connections) {
-    if (activity !== "idle") held[activity]++;
-    if (hold.isSuspected) {
-      suspects.push({ heldSeconds: (at - hold.since) / 1000, site: hold.site?.location });
+): Pick<PoolState, "held" | "suspects" | "longRunning"> {
+  const held = { executing: 0, idle_in_transaction: 0, kept: 0 };
+  const suspects: LongHold[] = [];
+  const longRunning: LongHold[] = [];
+  for (const connection of connections) {
+    const { activity, hold } = connection;
+    if (isKept(connection)) {
+      held.kept++;
+      continue;
     }
+    if (activity !== "idle") held[activity]++;
+    if (!hold.isSuspected && !hold.isLongRunning) continue;
+    const list = hold.isSuspected ? suspects : longRunning;
+    list.push({ heldSeconds: (at - hold.since) / 1000, site: hold.site?.location });
   }
   // What is used without a known hold (inside `verify`, say) is counted as idle: the parts make up the whole.
-  const idle = Math.max(0, used - held.executing - held.idle_in_transaction);
-  return { held: { ...held, idle }, suspects };
+  const idle = Math.max(0, used - held.executing - held.idle_in_transaction - held.kept);
+  return { held: { ...held, idle }, suspects, longRunning };
 }

@@ -1,11 +1,13 @@
-import type { Events, HeldConnection, NestedCheckout } from "../events.ts";
+import type { HeldConnection as EventData, Events, NestedCheckout } from "../events.ts";
 import type { Logger } from "../logger.ts";
 import { leftOpen } from "../pg/query-transaction.ts";
 import type { FinishedQuery } from "../queries/pool-queries.ts";
 import type { SlowQueries } from "../queries/slow-queries.ts";
 import type { CallSite } from "./call-site.ts";
-import type { Connection } from "./connection.ts";
+import type { Activity, Connection } from "./connection.ts";
+import type { HeldConnection } from "./connections.ts";
 import type { Hold } from "./hold.ts";
+import type { LongHoldReports } from "./leak-detector.ts";
 import type { PoolReports } from "./watch-tools.ts";
 import type { WatchedPool } from "./watched-pool.ts";
 
@@ -22,7 +24,7 @@ const OUTCOMES = {
 };
 
 /** Says in the log and as an event what should not wait for somebody to look. */
-export class SpokenReports implements PoolReports {
+export class SpokenReports implements PoolReports, LongHoldReports {
   readonly #logger: Logger;
   readonly #events: Events;
   readonly #slowQueries: SlowQueries;
@@ -35,13 +37,39 @@ export class SpokenReports implements PoolReports {
     this.#slowQueries = slowQueries;
   }
 
-  leak(pool: WatchedPool, connection: Connection, hold: Hold): void {
-    const held = describe(pool, connection, hold);
+  /** One line for all of one place. */
+  leaks(pool: WatchedPool, connections: readonly HeldConnection[]): void {
+    const [first] = connections;
+    if (!first) return;
+    const all = connections.map((held) => describe(pool, held, held.hold));
+    const held = all.reduce((one, other) => (other.heldSeconds < one.heldSeconds ? other : one));
+    const many = connections.length > 1;
+    const what = many ? `${connections.length} connections` : "a connection";
+    const whence = origin(first.hold, held.site);
+    const long = `${many ? "have" : "has"} been held for ${seconds(held)}${many ? " or more" : ""}`;
+    const doing = `${words(first.activity)}${many ? verb(held) : last(held)}`;
     this.#logger.warn(
-      `${pool.name} - suspected leak: a connection${checkedOut(held.site)} has been held for ${seconds(held)} ` +
-        `(${connection.activity.replaceAll("_", " ")}${last(held)}); release it in a finally block${held.site === undefined ? UNPLACED : trace(held.stack)}`,
+      `${pool.name} - suspected leak: ${what}${whence} ${long} (${doing}); ${remedy(first.hold, many)}${trace(held.stack)}`,
     );
-    this.#events.emit("leak", held);
+    for (const leak of all) this.#events.emit("leak", leak);
+  }
+
+  leakCleared(pool: WatchedPool, connection: HeldConnection): void {
+    const held = describe(pool, connection, connection.hold);
+    const kept = pool.keptAs(connection);
+    const why = kept === undefined ? "is in use again" : `is kept (${kept})`;
+    this.#logger.info(
+      `${pool.name} - no leak: the suspected one, a connection${checkedOut(held.site)}, ${why} after ${seconds(held)}`,
+    );
+  }
+
+  longRunning(pool: WatchedPool, connection: HeldConnection): void {
+    const held = describe(pool, connection, connection.hold);
+    if (!this.#isNews(`long ${pool.name} ${held.site}`)) return;
+    this.#logger.info(
+      `${pool.name} - long running: a connection${origin(connection.hold, held.site)} has been held for ` +
+        `${seconds(held)} and is at work (${words(connection.activity)}${last(held)})`,
+    );
   }
 
   leakReturned(pool: WatchedPool, connection: Connection, hold: Hold): void {
@@ -111,7 +139,7 @@ export class SpokenReports implements PoolReports {
   }
 }
 
-function describe(pool: WatchedPool, connection: Connection, hold: Hold): HeldConnection {
+function describe(pool: WatchedPool, connection: Connection, hold: Hold): EventData {
   const site = hold.site?.location;
   const lastVerb = connection.lastVerb(hold);
   const { processId } = connection;
@@ -125,18 +153,35 @@ function describe(pool: WatchedPool, connection: Connection, hold: Hold): HeldCo
   };
 }
 
-function seconds({ heldSeconds }: HeldConnection): string {
+function seconds({ heldSeconds }: EventData): string {
   return `${heldSeconds.toFixed(1)} s`;
 }
 
-/** See `SiteBudget`. */
-const UNPLACED = "; its place was not noted, that of the next one will be";
+function words(activity: Activity): string {
+  return activity.replaceAll("_", " ");
+}
+
+function verb({ lastVerb }: EventData): string {
+  return lastVerb ? `, last statement ${lastVerb}` : "";
+}
+
+/** Where a hold comes from, as far as that is known. Of many checkouts a second some are without a place, see `SiteBudget`. */
+function origin({ isExact, isExplicit }: Hold, site: string | undefined): string {
+  if (site) return checkedOut(site);
+  if (!isExact) return " of before the watch";
+  return isExplicit ? " checked out at a place that was not recorded" : " of pool.query";
+}
+
+function remedy({ isExact, isExplicit }: Hold, many: boolean): string {
+  if (isExplicit || !isExact) return `release ${many ? "them" : "it"} in a finally block`;
+  return "pool.query releases no connection of a cursor, or of a stream left open: query with a client of pool.connect, and release that";
+}
 
 function checkedOut(site: string | undefined): string {
   return site ? ` checked out at ${site}` : "";
 }
 
-function last({ lastVerb, processId }: HeldConnection, before = ", ", after = ""): string {
+function last({ lastVerb, processId }: EventData, before = ", ", after = ""): string {
   const parts = [lastVerb && `last statement ${lastVerb}`, processId && `process id ${processId}`].filter(
     Boolean,
   );

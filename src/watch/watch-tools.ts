@@ -6,6 +6,7 @@ import type { CallSite } from "./call-site.ts";
 import type { Callers } from "./callers.ts";
 import type { Connection } from "./connection.ts";
 import type { Hold } from "./hold.ts";
+import type { PlaceRule } from "./long-holds.ts";
 import type { NestedCheckouts } from "./nested-checkouts.ts";
 import type { WatchedPool } from "./watched-pool.ts";
 
@@ -40,6 +41,10 @@ export interface WatchTools {
   readonly callers: Callers;
   /** Whether timeout errors are given a code and the pool's numbers. */
   readonly codesTimeouts: boolean;
+  /** From this long without use on a held connection is suspected of being a leak; 0: never. */
+  readonly leakAfterMillis: number;
+  /** Places whose connections are held for good. */
+  readonly longHolds: readonly PlaceRule[];
   /** Whether to note where connections are asked for: of some checkouts where there are very many. */
   readonly notesSites: "some" | "all" | undefined;
   /** Undefined: queries are not measured. */

@@ -7,12 +7,13 @@ import type { CallSite } from "./call-site.ts";
 import type { CallerTask } from "./callers.ts";
 import { codeTimeout } from "./coded-timeout.ts";
 import type { Connection } from "./connection.ts";
-import { Connections } from "./connections.ts";
+import { Connections, type HeldConnection } from "./connections.ts";
 import { DIAL_TIMEOUT, timeoutType } from "./dial-failure.ts";
 import { clientClassOf } from "./dial-hooks.ts";
 import { Dials } from "./dials.ts";
 import { Hold } from "./hold.ts";
 import { hookPool, type PoolObserver } from "./hooks.ts";
+import { LongHolds } from "./long-holds.ts";
 import { Moment } from "./moment.ts";
 import { MovingMean } from "./moving-mean.ts";
 import { Peak } from "./peak.ts";
@@ -52,6 +53,7 @@ export class WatchedPool implements PoolObserver {
   readonly #connections: Connections;
   readonly #waiters: Waiters;
   readonly #holds = new MovingMean();
+  readonly #longHolds: LongHolds;
   /** Undefined: nobody wants to know the places of checkouts. */
   readonly #sites: SiteBudget | undefined;
   readonly #peakUsed = new Peak();
@@ -76,6 +78,7 @@ export class WatchedPool implements PoolObserver {
     this.target = { Client: clientClassOf(pool), options: pool.options };
     this.#poolSize = poolSize;
     this.#tools = tools;
+    this.#longHolds = new LongHolds(tools.longHolds);
     this.#sites = tools.notesSites ? new SiteBudget(tools.notesSites === "all") : undefined;
     this.#dials = new Dials(pool, this.counts.connectFailures);
     this.#waiters = new Waiters(countInQueue(pool));
@@ -180,6 +183,7 @@ export class WatchedPool implements PoolObserver {
       dialFailing: this.#dials.failing(this.#lastHandedOutAt),
       dialFailingSeconds: this.#dials.failingSeconds(this.#lastHandedOutAt, now()),
       held: this.#connections.held(),
+      isKept: (connection) => this.keptAs(connection) !== undefined,
       waiters: this.#waiters,
       guards: this.guards,
       peakUsed: this.#peakUsed,
@@ -188,8 +192,27 @@ export class WatchedPool implements PoolObserver {
   }
 
   /** The connections handed out, each with its hold. */
-  held(): Iterable<Connection & { readonly hold: Hold }> {
+  held(): Iterable<HeldConnection> {
     return this.#connections.held();
+  }
+
+  /** From this long without use on a held connection is suspected of being a leak; 0: never. */
+  get leakAfterMillis(): number {
+    return this.#tools.leakAfterMillis;
+  }
+
+  /** Why a connection is held for good: what the application declared, `LISTEN`, or the entry of `longHolds`. */
+  keptAs(connection: HeldConnection): string | undefined {
+    const { hold } = connection;
+    if (hold.keptAs !== undefined) return hold.keptAs;
+    return connection.isListening(hold) ? "LISTEN" : this.#longHolds.ruleOf(hold);
+  }
+
+  /** @returns Whether the client is held */
+  keep(client: PgClient, label: string): boolean {
+    const hold = this.#connections.get(client)?.hold;
+    if (hold) hold.keptAs = label;
+    return hold !== undefined;
   }
 
   /** A connection beside the pool was opened: what failed before does not fail any more. */
@@ -207,11 +230,19 @@ export class WatchedPool implements PoolObserver {
     return this.#pool.totalCount - this.#pool.idleCount - this.#dials.count();
   }
 
-  /** A connection has been held for too long. */
-  suspect(hold: Hold): void {
+  /**
+   * A connection was held, and not used, for too long.
+   *
+   * @returns Whether it is to be reported: the first time
+   */
+  suspect(hold: Hold): boolean {
     hold.isSuspected = true;
+    const { seen } = hold;
+    if (!seen || seen.isReported) return false;
+    seen.isReported = true;
     this.counts.leaks++;
-    if (!hold.site) this.#sites?.missed(now());
+    if (!hold.site && hold.isExplicit) this.#sites?.missed(now());
+    return true;
   }
 
   // ── what happens in the pool (PoolObserver) ──
@@ -247,7 +278,8 @@ export class WatchedPool implements PoolObserver {
   /** What the present flow holds of this pool; not where that is held for good, to be notified by the server. */
   #outerHold(): Hold | undefined {
     const outer = this.#tools.nesting?.holdOf(this.#flowKey);
-    return outer && !this.#connections.isListening(outer) ? outer : undefined;
+    const connection = outer && this.#connections.of(outer);
+    return connection && this.keptAs(connection) === undefined ? outer : undefined;
   }
 
   keepFlow(callback: ConnectCallback, hold: Hold): ConnectCallback {
@@ -368,10 +400,10 @@ export class WatchedPool implements PoolObserver {
     if (hold.isExact) {
       this.counts.recorders.use.record(useSeconds);
       // A leak that came back says nothing of how long the others take.
-      if (!hold.isSuspected) this.#holds.add(useSeconds);
+      if (!hold.seen?.isReported) this.#holds.add(useSeconds);
     }
     this.#waiters.moved(at);
-    if (hold.isSuspected) this.#tools.reports.leakReturned(this, connection, hold);
+    if (hold.seen?.isReported) this.#tools.reports.leakReturned(this, connection, hold);
     // With an error the connection is closed, and the transaction with it.
     if (!error && connection.isInTransaction) {
       this.counts.releasedInTransaction++;

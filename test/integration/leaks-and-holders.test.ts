@@ -75,7 +75,7 @@ test("of very many checkouts some have their place noted; after a leak without o
   });
   await until(() => logger.warn.mock.calls.flat().some((line) => line.includes("suspected leak: ")));
   expect(logger.warn.mock.calls.flat().join("\n")).toMatch(
-    /^orders - suspected leak: a connection has been held for .*; its place was not noted, that of the next one will be$/m,
+    /^orders - suspected leak: a connection checked out at a place that was not recorded has been held for .*; release it in a finally block$/m,
   );
   leaked.release();
   for (let checkout = 0; checkout < 200; checkout++) (await pool.connect()).release();

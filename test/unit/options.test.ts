@@ -239,7 +239,7 @@ test.each([
   ],
   [
     { Name: "orders" },
-    /^Expected `options` to be an object with no other keys than `name`, `poolSize`, `attributes`, `codedTimeouts`, got `"Name"`/,
+    /^Expected `options` to be an object with no other keys than `name`, `poolSize`, `attributes`, `codedTimeouts`, `leakAfterMillis`, `longHolds`, got `"Name"`/,
   ],
   [{ poolSize: 11 }, "Expected `poolSize` to be a whole number from 1 to 10, got `11` (number)"],
   [{ poolSize: 0 }, /^Expected `poolSize`/],
