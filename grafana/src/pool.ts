@@ -131,7 +131,7 @@ function activity(): Row {
         id: 101,
         title: "Connections in use by activity",
         description:
-          "executing: a statement runs. idle_in_transaction: BEGIN was sent, and the application does something else. idle: held, and nothing runs. Much of the last two: hold connections for less, rather than raise the limit.",
+          "executing: a statement runs. idle_in_transaction: BEGIN was sent, and the application does something else. idle: held, and nothing runs. Much of these two: hold connections for less, rather than raise the limit. lost: the server has closed it. kept: held for good on purpose.",
         width: 12,
         lines: [
           { query: ask.gauge("activity", "poolscope_pool_held"), legend: "{{activity}}" },

@@ -73,6 +73,7 @@ export interface PoolHealth extends PoolNumbers {
     readonly executing: number;
     readonly idle_in_transaction: number;
     readonly idle: number;
+    readonly lost: number;
     readonly kept: number;
   };
   readonly leaks: number;
@@ -166,6 +167,7 @@ export function poolSummary(reading: AssessedReading, alerts: readonly Alert[]):
       executing: reading.held.executing,
       idle_in_transaction: reading.held.idleInTransaction,
       idle: reading.held.idle,
+      lost: reading.held.lost,
       kept: reading.held.kept,
     },
     leaks: reading.leaks,

@@ -81,6 +81,7 @@ function numbers(reading: PoolReading): string {
   const parts = [
     `${used}/${limit} in use`,
     held.idleInTransaction > 0 && `${held.idleInTransaction} idle in transaction`,
+    held.lost > 0 && `${held.lost} lost`,
     held.kept > 0 && `${held.kept} kept`,
     connecting > 0 && `${connecting} connecting`,
     waiting > 0 && `${waiting} waiting (oldest ${oldestWaitSeconds.toFixed(1)} s)`,
@@ -101,6 +102,7 @@ function whyStuck({ total, limit, idle, connecting, held }: PoolReading): string
     return " though there is room: pg-pool waits for a closing connection that does not answer (half-open)";
   }
   if (held.idleInTransaction > 0) return ": look for holders idle in transaction";
+  if (held.lost > 0) return ": look for holders of connections that the server has closed";
   return held.executing > 0 ? ": look for long statements and locks" : ": look for holders that do nothing";
 }
 

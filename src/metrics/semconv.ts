@@ -232,7 +232,7 @@ export const METRICS: Readonly<Record<ObservableName, MetricSpec> & Record<Histo
     kind: "gauge",
     unit: "{connection}",
     description:
-      "Used connections by what their holders do: `executing` a statement, `idle_in_transaction`, `idle`, or `kept` for good on purpose.",
+      "Used connections by what their holders do: `executing` a statement, `idle_in_transaction`, `idle`, or nothing with a connection that is `lost`; or that they are `kept` for good on purpose.",
     attributes: [ATTR_ACTIVITY],
   },
   leaked: {

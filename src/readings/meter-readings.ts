@@ -113,6 +113,7 @@ function poolReading(
       executing: metrics.value("held", "executing"),
       idleInTransaction: metrics.value("held", "idle_in_transaction"),
       idle: metrics.value("held", "idle"),
+      lost: metrics.value("held", "lost"),
       kept: metrics.value("held", "kept"),
     }),
     heldByWaiters: seen.heldByWaiters,

@@ -27,6 +27,8 @@ export interface HeldConnections {
   readonly executing: number;
   readonly idleInTransaction: number;
   readonly idle: number;
+  /** Dead in their holders' hands: the server has ended the session, or the socket is gone. */
+  readonly lost: number;
   /** Held for good on purpose, whatever is done with them: by LISTEN, `longHolds` or `scope.keep()`. */
   readonly kept: number;
 }

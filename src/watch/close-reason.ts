@@ -75,14 +75,15 @@ export function decidedReason(client: PgClient): CloseReason | undefined {
  */
 export function closeReasonAtRelease(
   pool: HookablePool,
-  { client }: Connection,
+  connection: Connection,
   error: unknown,
   hold: Hold | undefined,
 ): CloseReason | undefined {
+  const { client } = connection;
   const decision = decisionOf(client);
   if (decision !== undefined) return decision === "kept" ? undefined : decision;
   if (error) {
-    if (client._queryable === false || client._ending === true || meansLost(error)) return "connection_lost";
+    if (connection.isLost || meansLost(error)) return "connection_lost";
     // Without a hold it was never handed out: `verify` refused it.
     if (!hold) return "other";
     return hold.isExplicit || !hold.isExact ? "released_with_error" : "query_error";
@@ -96,9 +97,9 @@ export function closeReasonAtRelease(
   return undefined;
 }
 
-/** SQLSTATE classes 08 and 57P01 to 57P03: the server closes the connection after these. */
+/** SQLSTATEs after which the server closes the connection, and errors of the socket. */
 function meansLost(error: unknown): boolean {
   const { code, message } = error as { code?: unknown; message?: unknown };
-  if (typeof code === "string") return /^(08...|57P0[123]|ECONNRESET|EPIPE|ETIMEDOUT)$/.test(code);
+  if (typeof code === "string") return /^(08...|25P0[34]|57P0[1235]|ECONNRESET|EPIPE|ETIMEDOUT)$/.test(code);
   return typeof message === "string" && message.startsWith("Connection terminated");
 }

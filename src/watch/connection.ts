@@ -1,11 +1,12 @@
 import { isBackendPid } from "../pg/backend-pid.ts";
 import type { ClientQueries } from "../queries/client-queries.ts";
+import { endedBy, watchEnding } from "./ended-session.ts";
 import type { Hold } from "./hold.ts";
 import { override } from "./override.ts";
 import type { HookableClient, PgClient } from "./pg-types.ts";
 
 /** What a holder does with its connection. */
-export type Activity = "executing" | "idle_in_transaction" | "idle";
+export type Activity = "executing" | "idle_in_transaction" | "idle" | "lost";
 
 /** A cursor or stream, which says between two fetches that it is idle. */
 interface ActiveQuery {
@@ -31,6 +32,7 @@ export class Connection {
   };
 
   readonly #unhookUse: (() => void) | undefined;
+  readonly #unwatchEnding: (() => void) | undefined;
 
   /**
    * @param isNew Just opened, and so in no transaction.
@@ -50,6 +52,7 @@ export class Connection {
       this.client.connection?.on?.("readyForQuery", this.#onReady);
     }
     this.#unhookUse = used && this.#hookUse(used);
+    this.#unwatchEnding = watchEnding(client);
   }
 
   #hookUse(used: (connection: Connection) => void): (() => void) | undefined {
@@ -78,6 +81,7 @@ export class Connection {
   forget(): void {
     this.client.connection?.removeListener?.("readyForQuery", this.#onReady);
     this.#unhookUse?.();
+    this.#unwatchEnding?.();
   }
 
   /**
@@ -89,7 +93,19 @@ export class Connection {
     return (this.client.listenerCount?.("notification") ?? 0) > 0 && (!this.#queries || !isExact);
   }
 
+  /** The connection is dead, whatever its holder does: the server has ended the session, or the socket is gone. */
+  get isLost(): boolean {
+    const { client } = this;
+    return client._queryable === false || client._ending === true || this.endedBy !== undefined;
+  }
+
+  /** The SQLSTATE with which the server ended the session. */
+  get endedBy(): string | undefined {
+    return endedBy(this.client);
+  }
+
   get activity(): Activity {
+    if (this.isLost) return "lost";
     if (this.client.readyForQuery === false && !this.#isBetweenFetches) return "executing";
     return this.isInTransaction ? "idle_in_transaction" : "idle";
   }
@@ -116,9 +132,10 @@ export class Connection {
     return status === "T" || status === "E";
   }
 
-  /** Undefined where the client does not tell. */
+  /** Undefined where the client has none to show, and when the connection is lost: its transaction was rolled back. */
   get transactionStatus(): TransactionStatus | undefined {
     const { client } = this;
+    if (this.isLost) return undefined;
     if (typeof client.getTransactionStatus !== "function") return this.#lastStatus;
     try {
       return client.getTransactionStatus() ?? undefined;

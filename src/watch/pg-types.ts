@@ -33,6 +33,7 @@ export interface HookableClient extends PgClient {
   /** The wire below: its events carry the server's messages. */
   readonly connection?: {
     on?(event: string, listener: (message?: never) => void): unknown;
+    prependListener?(event: string, listener: (message?: never) => void): unknown;
     removeListener?(event: string, listener: (message?: never) => void): unknown;
     readonly stream?: { readonly bytesRead?: number; readonly bytesWritten?: number };
   };

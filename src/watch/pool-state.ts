@@ -54,7 +54,7 @@ export const NO_STATE: PoolState = {
   waiterAgesSeconds: [],
   stalledSeconds: 0,
   heldByWaiters: 0,
-  held: { executing: 0, idle_in_transaction: 0, idle: 0, kept: 0 },
+  held: { executing: 0, idle_in_transaction: 0, idle: 0, lost: 0, kept: 0 },
   limit: 0,
   idleMin: 0,
   poolSize: 0,
@@ -152,12 +152,12 @@ function lookAtHolds(
   used: number,
   at: number,
 ): Pick<PoolState, "held" | "suspects" | "longRunning"> {
-  const held = { executing: 0, idle_in_transaction: 0, kept: 0 };
+  const held = { executing: 0, idle_in_transaction: 0, lost: 0, kept: 0 };
   const suspects: LongHold[] = [];
   const longRunning: LongHold[] = [];
   for (const connection of connections) {
     const { activity, hold } = connection;
-    if (isKept(connection)) {
+    if (activity !== "lost" && isKept(connection)) {
       held.kept++;
       continue;
     }
@@ -167,6 +167,6 @@ function lookAtHolds(
     list.push({ heldSeconds: (at - hold.since) / 1000, site: hold.site?.location });
   }
   // What is used without a known hold (inside `verify`, say) is counted as idle: the parts make up the whole.
-  const idle = Math.max(0, used - held.executing - held.idle_in_transaction - held.kept);
+  const idle = Math.max(0, used - held.executing - held.idle_in_transaction - held.lost - held.kept);
   return { held: { ...held, idle }, suspects, longRunning };
 }

@@ -23,6 +23,15 @@ const OUTCOMES = {
   destroy: "it is closed",
 };
 
+/** Why a server ends sessions. */
+const REASONS: Readonly<Record<string, string>> = {
+  "25P03": "idle_in_transaction_session_timeout",
+  "25P04": "transaction_timeout",
+  "57P01": "terminated",
+  "57P02": "the server crashed",
+  "57P05": "idle_session_timeout",
+};
+
 /** Says in the log and as an event what should not wait for somebody to look. */
 export class SpokenReports implements PoolReports, LongHoldReports {
   readonly #logger: Logger;
@@ -93,6 +102,17 @@ export class SpokenReports implements PoolReports, LongHoldReports {
       );
     }
     this.#events.emit("releasedInTransaction", held);
+  }
+
+  lostWhileHeld(pool: WatchedPool, connection: Connection, hold: Hold): void {
+    const held = describe(pool, connection, hold);
+    if (!this.#isNews(`lost ${pool.name} ${held.site}`)) return;
+    const code = connection.endedBy ?? "";
+    const why = REASONS[code] ? `${code}, ${REASONS[code]}` : code;
+    this.#logger.warn(
+      `${pool.name} - connection lost: the server ended the session of a connection${origin(hold, held.site)} ` +
+        `while it was held (${why}${last(held)})`,
+    );
   }
 
   nestedCheckout(pool: WatchedPool, outer: Hold, inner: CallSite | undefined): void {

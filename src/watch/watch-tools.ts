@@ -25,6 +25,8 @@ export interface PoolReports {
   /** A connection given back after all, that had been reported as a leak. */
   leakReturned(pool: WatchedPool, connection: Connection, hold: Hold): void;
   releasedInTransaction(pool: WatchedPool, connection: Connection, hold: Hold): void;
+  /** A connection was released whose session the server had ended while it was held. */
+  lostWhileHeld(pool: WatchedPool, connection: Connection, hold: Hold): void;
   nestedCheckout(pool: WatchedPool, outer: Hold, inner: CallSite | undefined): void;
   /** A query took longer than `slowQueryMillis`. @param hold Under which it ran, if that is known */
   slowQuery(pool: WatchedPool, query: FinishedQuery, hold: Hold | undefined): void;

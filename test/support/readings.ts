@@ -28,7 +28,7 @@ export function poolReading(given: ReadingParts): AssessedReading {
     oldestWaitSeconds: 0,
     waiterAgesSeconds: [],
     stalledSeconds: 0,
-    held: { executing: 0, idleInTransaction: 0, idle: 0, kept: 0 },
+    held: { executing: 0, idleInTransaction: 0, idle: 0, lost: 0, kept: 0 },
     heldByWaiters: 0,
     suspects: [],
     longRunning: [],
