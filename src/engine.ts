@@ -33,6 +33,7 @@ import { BudgetCheck } from "./server/budget-check.ts";
 import { Pings } from "./server/ping.ts";
 import { Recovery } from "./server/recovery.ts";
 import type { QuerySettings, Settings, WatchSettings } from "./settings.ts";
+import { AwakeClock } from "./watch/awake-clock.ts";
 import { Callers } from "./watch/callers.ts";
 import { LeakDetector, lookIntervalMillis } from "./watch/leak-detector.ts";
 import { NestedCheckouts } from "./watch/nested-checkouts.ts";
@@ -42,6 +43,11 @@ import type { PoolIdentity } from "./watch/pool-identity.ts";
 import { PoolRegistry } from "./watch/registry.ts";
 import { SpokenReports } from "./watch/spoken-reports.ts";
 import { WatchedPool } from "./watch/watched-pool.ts";
+
+/** Each beat wakes the process: five in a sample interval are enough, and no more than ten a second but for tests. */
+const BEATS_PER_SAMPLE = 5;
+const LONGEST_BEAT_MILLIS = 100;
+const SHORTEST_BEAT_MILLIS = 10;
 
 /** The parts of a scope, wired to each other: what goes on by itself, between the calls of the application. */
 export class Engine {
@@ -68,6 +74,7 @@ export class Engine {
   readonly requestCallers: RequestCallers = new RequestCallers(this.callers);
   readonly routePools: RoutePools = new RoutePools();
   readonly routes: Routes;
+  readonly #clock: AwakeClock;
   readonly #eventLoop: EventLoopDelay;
   readonly budget: BudgetCheck;
   readonly #leaks: LeakDetector;
@@ -111,10 +118,11 @@ export class Engine {
     this.routes = new Routes(this.requestCallers, this.#queryTools !== undefined, logger);
     this.#reports = new SpokenReports(logger, this.events, this.slowQueries);
     this.#nesting = settings.looksForNesting ? new NestedCheckouts() : undefined;
-    // Without samples no window would ever close, and one block of the loop be told for ever.
-    this.#eventLoop = new EventLoopDelay(settings.sampleIntervalMillis);
+    this.#clock = new AwakeClock(beatMillis(settings.sampleIntervalMillis));
+    // Without samples no window would ever close, and one block of the loop be reported for ever.
+    this.#eventLoop = new EventLoopDelay(this.#clock, settings.sampleIntervalMillis);
     this.budget = new BudgetCheck(this.registry, settings.processes, logger);
-    this.#leaks = new LeakDetector(this.#reports);
+    this.#leaks = new LeakDetector(this.#clock, this.#reports);
     this.registry.onAdd(({ name }) => {
       this.history.forget(name);
       this.#advisor.forget(name);
@@ -139,6 +147,7 @@ export class Engine {
       recorders: this.#telemetry.recorders(attributes),
       reports: this.#reports,
       nesting: this.#nesting,
+      clock: this.#clock,
       callers: this.callers,
       queries: this.#queryTools,
       codesTimeouts: codedTimeouts,
@@ -190,7 +199,7 @@ export class Engine {
     detach(() => this.#recovery.look(readings));
     this.#advisor.add(readings);
     this.history.add(readings, this.#eventLoop.maxSeconds);
-    this.alerts.look(readings);
+    this.alerts.look(readings, this.#clock.now());
   }
 
   #assess(readings: readonly PoolReading[]): AssessedReading[] {
@@ -205,7 +214,7 @@ export class Engine {
     this.budget.stop();
     await this.#sampler.stop();
     await Promise.all([...this.#leakLooks.values()].map((looks) => looks.stop()));
-    this.#eventLoop.stop();
+    this.#clock.stop();
     this.alerts.end();
     const delivered = this.#deliveries.end(timeoutMillis);
     try {
@@ -220,6 +229,12 @@ export class Engine {
     this.slowQueries.flush(true);
     await delivered;
   }
+}
+
+function beatMillis(sampleMillis: number): number {
+  if (sampleMillis === 0) return LONGEST_BEAT_MILLIS;
+  const beat = Math.ceil(sampleMillis / BEATS_PER_SAMPLE);
+  return Math.min(LONGEST_BEAT_MILLIS, Math.max(SHORTEST_BEAT_MILLIS, beat));
 }
 
 function alertEngine(

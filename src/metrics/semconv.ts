@@ -225,7 +225,7 @@ export const METRICS: Readonly<Record<ObservableName, MetricSpec> & Record<Histo
     kind: "gauge",
     unit: "s",
     description:
-      "How long callers have been kept waiting while nothing was handed out or returned; 0 when something was, or nobody had to wait.",
+      "How long callers have been kept waiting while nothing was handed out or returned; 0 when something was, or nobody had to wait. Without time in which the process was frozen.",
   },
   held: {
     name: "poolscope.pool.held",

@@ -1,43 +1,36 @@
-import { type IntervalHistogram, monitorEventLoopDelay } from "node:perf_hooks";
+import type { AwakeClock } from "../watch/awake-clock.ts";
 
-const NANOS = 1e9;
-/** Each look wakes the process: five a window are enough, and no more than ten a second. */
-const LOOKS_PER_WINDOW = 5;
-const LONGEST_RESOLUTION_MILLIS = 100;
-/**
- * A monitor that was just started, or reset, does not know when the loop came round last, and misses a block under way;
- * one that is stopped at the first breath after a block has not measured it yet. The one between the two has it.
- */
-const MONITORS = 3;
+/** The running sample interval and the two before it: a block counts in three samples at most. */
+const WINDOWS = 3;
 
 /**
- * How long the event loop was blocked at most: a process that does not come round measures times, and runs into
- * timeouts, that are its own. Covers the running sample interval and the two before it.
+ * How long synchronous work held up the event loop at most: the times that such a process measures, and the timeouts it
+ * runs into, are its own. Covers the running sample interval and the two before it.
  */
 export class EventLoopDelay {
-  readonly #resolutionMillis: number;
-  /** Oldest first. */
-  readonly #monitors: IntervalHistogram[] = [];
+  readonly #clock: AwakeClock;
+  /** Milliseconds, oldest first. */
+  readonly #windows: number[] = [0];
 
-  /** @param windowMillis How far apart {@link closeWindow} is called; 0: never, and nothing is monitored. */
-  constructor(windowMillis: number) {
-    this.#resolutionMillis = Math.min(LONGEST_RESOLUTION_MILLIS, Math.ceil(windowMillis / LOOKS_PER_WINDOW));
-    this.closeWindow();
+  /** @param windowMillis How far apart {@link closeWindow} is called; 0: never, and nothing is recorded */
+  constructor(clock: AwakeClock, windowMillis: number) {
+    this.#clock = clock;
+    if (windowMillis > 0) clock.onBlock((millis) => this.#blocked(millis));
   }
 
   get maxSeconds(): number {
-    return Math.max(0, ...this.#monitors.map(({ max }) => max)) / NANOS;
+    this.#clock.look();
+    return Math.max(...this.#windows) / 1000;
   }
 
   closeWindow(): void {
-    if (this.#resolutionMillis === 0) return;
-    const monitor = monitorEventLoopDelay({ resolution: this.#resolutionMillis });
-    monitor.enable();
-    this.#monitors.push(monitor);
-    if (this.#monitors.length > MONITORS) this.#monitors.shift()?.disable();
+    this.#clock.look();
+    this.#windows.push(0);
+    if (this.#windows.length > WINDOWS) this.#windows.shift();
   }
 
-  stop(): void {
-    for (const monitor of this.#monitors.splice(0)) monitor.disable();
+  #blocked(millis: number): void {
+    const last = this.#windows.length - 1;
+    this.#windows[last] = Math.max(this.#windows[last] ?? 0, millis);
   }
 }

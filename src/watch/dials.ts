@@ -1,4 +1,5 @@
 import type { ErrorCounts } from "../error-type.ts";
+import type { AwakeClock } from "./awake-clock.ts";
 import { DIAL_TIMEOUT, dialErrorType, timeoutType } from "./dial-failure.ts";
 import type { DialingClient, HookablePool, PgClient } from "./pg-types.ts";
 
@@ -62,16 +63,17 @@ export class Dials {
 
   /**
    * For how long connections could not be had: since the first dial that failed, or hangs, with none handed out after
-   * its beginning. 0 while they can, or nobody tried.
+   * its beginning. 0 while they can, or nobody tried. Without the time in which the process was frozen.
    */
-  failingSeconds(lastHandedOutAt: number, at: number): number {
+  failingSeconds(lastHandedOutAt: number, clock: AwakeClock): number {
+    const at = performance.now();
     let since = this.#hasFailedSince(lastHandedOutAt) ?? at;
     if (this.count() > 0) {
       for (const begun of this.#underWay.values()) {
         if (begun !== undefined && begun > lastHandedOutAt && begun < since) since = begun;
       }
     }
-    return (at - since) / 1000;
+    return clock.awakeMillis(since, at) / 1000;
   }
 
   /** @returns When it had begun, if that is known. */

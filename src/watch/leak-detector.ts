@@ -1,4 +1,5 @@
 import { getOrCreate } from "../get-or-create.ts";
+import type { AwakeClock } from "./awake-clock.ts";
 import type { HeldConnection } from "./connections.ts";
 import type { SeenHold } from "./hold.ts";
 import type { WatchedPool } from "./watched-pool.ts";
@@ -19,6 +20,8 @@ interface Candidate {
 }
 
 const LOOKS = 4;
+/** A leak is reported so many looks later where others of its place are about to follow. */
+const GATHERING_LOOKS = 2;
 
 /**
  * Finds connections that are held for too long: one look at all pools now and then, and no timer for a checkout. A leak
@@ -26,9 +29,12 @@ const LOOKS = 4;
  * is seen on the wire, so that fetches of a cursor count, rows of a COPY, and statements nobody measures.
  */
 export class LeakDetector {
+  readonly #clock: AwakeClock;
   readonly #reports: LongHoldReports;
 
-  constructor(reports: LongHoldReports) {
+  /** @param clock Time in which the process is frozen is no time that a connection is held */
+  constructor(clock: AwakeClock, reports: LongHoldReports) {
+    this.#clock = clock;
     this.#reports = reports;
   }
 
@@ -39,13 +45,13 @@ export class LeakDetector {
   #lookAt(pool: WatchedPool, at: number): void {
     const after = pool.leakAfterMillis;
     if (after === 0) return;
-    const every = lookIntervalMillis(after);
+    const gathering = GATHERING_LOOKS * lookIntervalMillis(after);
     const unused: Candidate[] = [];
     // A report may run code of the application that releases: looked at first, reported later.
     for (const held of [...pool.held()]) {
       const { hold } = held;
-      const unusedMillis = at - lastUse(held, at).usedAt;
-      const isLong = at - hold.since >= after && pool.keptAs(held) === undefined;
+      const unusedMillis = this.#clock.awakeMillis(lastUse(held, at).usedAt, at);
+      const isLong = this.#clock.awakeMillis(hold.since, at) >= after && pool.keptAs(held) === undefined;
       const isAtWork = unusedMillis < after / 2;
       if (hold.isSuspected && (!isLong || isAtWork)) {
         hold.isSuspected = false;
@@ -53,11 +59,11 @@ export class LeakDetector {
       }
       hold.isLongRunning = isLong && isAtWork;
       if (hold.isLongRunning) this.#atWork(pool, held);
-      // Also those due at the next look.
-      else if (!hold.isSuspected && pool.keptAs(held) === undefined && unusedMillis >= after - every)
+      // Also those that are due soon.
+      else if (!hold.isSuspected && pool.keptAs(held) === undefined && unusedMillis >= after - gathering)
         unused.push({ held, unusedMillis });
     }
-    for (const group of due(unused, after, every)) this.#suspect(pool, group);
+    for (const group of due(unused, after, gathering)) this.#suspect(pool, group);
   }
 
   #atWork(pool: WatchedPool, held: HeldConnection): void {
@@ -73,7 +79,7 @@ export class LeakDetector {
   }
 }
 
-/** How often to look at a pool: a leak is reported three quarters of the time late at most. 0: never. */
+/** How often to look at a pool: a leak alone is reported half of the time late at most. 0: never. */
 export function lookIntervalMillis(leakAfterMillis: number): number {
   return leakAfterMillis === 0 ? 0 : Math.min(5_000, Math.max(10, Math.ceil(leakAfterMillis / LOOKS)));
 }
@@ -88,16 +94,17 @@ function lastUse(held: HeldConnection, at: number): SeenHold {
   return seen;
 }
 
-/** By place. One place is reported when all are due that will be at the next look, but no more than a look late. */
-function due(unused: readonly Candidate[], after: number, every: number): HeldConnection[][] {
+/** By place. One place is reported when all are due that are about to be, but no later than the looks for gathering. */
+function due(unused: readonly Candidate[], after: number, gathering: number): HeldConnection[][] {
   const places = new Map<string, Candidate[]>();
   for (const candidate of unused) {
     getOrCreate(places, placeOf(candidate.held), () => [] as Candidate[]).push(candidate);
   }
   return [...places.values()].flatMap((candidates) => {
-    const areAllDue = candidates.every(({ unusedMillis }) => unusedMillis >= after);
-    const ripe = candidates.filter(({ unusedMillis }) => unusedMillis >= after + (areAllDue ? 0 : every));
-    return ripe.length > 0 ? [ripe.map(({ held }) => held)] : [];
+    const dueNow = candidates.filter(({ unusedMillis }) => unusedMillis >= after);
+    const waitsNoMore = candidates.some(({ unusedMillis }) => unusedMillis >= after + gathering);
+    if (dueNow.length === 0 || (dueNow.length < candidates.length && !waitsNoMore)) return [];
+    return [dueNow.map(({ held }) => held)];
   });
 }
 

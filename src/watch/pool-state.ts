@@ -1,3 +1,4 @@
+import type { AwakeClock } from "./awake-clock.ts";
 import type { Activity } from "./connection.ts";
 import type { HeldConnection } from "./connections.ts";
 import type { Peak } from "./peak.ts";
@@ -79,6 +80,7 @@ export interface LoadGuard {
 
 /** What only the watch knows. */
 export interface Known {
+  readonly clock: AwakeClock;
   readonly connecting: number;
   readonly dialFailing: string | undefined;
   readonly dialFailingSeconds: number;
@@ -124,7 +126,7 @@ export function stateOf(pool: HookablePool, givenPoolSize: number | undefined, k
     connecting,
     waiting,
     waiterAgesSeconds: waiters.agesSeconds(queued, gate, at),
-    stalledSeconds: waiters.stalledSeconds(gate, at),
+    stalledSeconds: waiters.stalledSeconds(gate, at, known.clock),
     heldByWaiters: waiters.countHolds(),
     ...lookAtHolds(known, used, at),
     limit,

@@ -1,3 +1,4 @@
+import type { AwakeClock } from "./awake-clock.ts";
 import type { Hold } from "./hold.ts";
 import type { Gate } from "./recycled-pools.ts";
 
@@ -51,12 +52,15 @@ export class Waiters {
     if (!Number.isNaN(this.#starvedSince)) this.#starvedSince = this.size > 0 ? at : NaN;
   }
 
-  /** Also while nobody waits at this moment: whoever gave up since was kept waiting too. */
-  stalledSeconds(gate: Gate | undefined, at: number): number {
+  /**
+   * Also while nobody waits at this moment: callers that gave up since were kept waiting too. Without the time in which
+   * the process was frozen.
+   */
+  stalledSeconds(gate: Gate | undefined, at: number, clock: AwakeClock): number {
     const since = Number.isNaN(this.#starvedSince) ? at : this.#starvedSince;
     // Held after a dial of theirs failed, callers at the gate were not waiting when they asked.
     const [held = at] = gate?.waitingSince(1) ?? [];
-    return Math.max(0, at - Math.min(since, Math.max(held, this.#movedAt))) / MILLIS;
+    return clock.awakeMillis(Math.min(since, Math.max(held, this.#movedAt)), at) / MILLIS;
   }
 
   /**

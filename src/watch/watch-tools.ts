@@ -2,6 +2,7 @@ import type { Attributes } from "@opentelemetry/api";
 import type { Recorder } from "../metrics/histogram.ts";
 import type { HistogramName } from "../metrics/semconv.ts";
 import type { FinishedQuery, QueryTools } from "../queries/pool-queries.ts";
+import type { AwakeClock } from "./awake-clock.ts";
 import type { CallSite } from "./call-site.ts";
 import type { Callers } from "./callers.ts";
 import type { Connection } from "./connection.ts";
@@ -41,6 +42,7 @@ export interface WatchTools {
   /** Undefined: nested checkouts are not looked for. */
   readonly nesting: NestedCheckouts | undefined;
   readonly callers: Callers;
+  readonly clock: AwakeClock;
   /** Whether timeout errors are given a code and the pool's numbers. */
   readonly codesTimeouts: boolean;
   /** From this long without use on a held connection is suspected of being a leak; 0: never. */

@@ -181,7 +181,8 @@ export class WatchedPool implements PoolObserver {
     return stateOf(this.#pool, this.#poolSize, {
       connecting: this.#dials.count(),
       dialFailing: this.#dials.failing(this.#lastHandedOutAt),
-      dialFailingSeconds: this.#dials.failingSeconds(this.#lastHandedOutAt, now()),
+      dialFailingSeconds: this.#dials.failingSeconds(this.#lastHandedOutAt, this.#tools.clock),
+      clock: this.#tools.clock,
       held: this.#connections.held(),
       isKept: (connection) => this.keptAs(connection) !== undefined,
       waiters: this.#waiters,
