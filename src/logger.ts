@@ -5,7 +5,7 @@ import { printable } from "./outside-text.ts";
 /** Longer lines are cut. The longest of its own, a leak with its frames, takes less than half of it. */
 const MAX_LENGTH = 4_000;
 
-/** Where poolscope says what it sees. `console` fits, and so do pino and winston. Arguments are plain text. */
+/** Where poolscope logs. `console` fits, and so do pino and winston. Arguments are plain text. */
 export interface Logger {
   debug(message: string): void;
   info(message: string): void;
@@ -13,8 +13,25 @@ export interface Logger {
   error(message: string): void;
 }
 
-/** The default: OpenTelemetry's own diagnostic logger, silent until the application calls `diag.setLogger()`. */
-export const diagLogger: Logger = guardLogger(diag.createComponentLogger({ namespace: "poolscope" }));
+export const LEVELS: readonly (keyof Logger)[] = ["debug", "info", "warn", "error"];
+
+const diagnostics = diag.createComponentLogger({ namespace: "poolscope" });
+
+/**
+ * The default. Warnings and errors go to the console, one line each: an exhausted pool or an export that fails has to be
+ * visible without any set-up. The rest goes to OpenTelemetry's `diag`, silent until the application sets a logger there.
+ */
+export const defaultLogger: Logger = guardLogger({
+  debug: (message) => diagnostics.debug(message),
+  info: (message) => diagnostics.info(message),
+  // biome-ignore lint/suspicious/noConsole: the default logger.
+  warn: (message) => console.warn(consoleLine(message)),
+  // biome-ignore lint/suspicious/noConsole: the default logger.
+  error: (message) => console.error(consoleLine(message)),
+});
+
+/** For `logger: false`. */
+export const silentLogger: Logger = { debug() {}, info() {}, warn() {}, error() {} };
 
 /**
  * The one place where lines are logged: each comes out clean, whatever the names and answers in it contain. A logger that
@@ -38,3 +55,9 @@ function cleanLine(message: string): string {
 }
 
 const FRAME = /\n(?= {2})/;
+
+/** Names its origin, as a console has lines of many; the frames of a stack stand behind each other. */
+function consoleLine(message: string): string {
+  const line = message.replace(/\n +/g, " | ");
+  return line.startsWith("poolscope") ? line : `poolscope: ${line}`;
+}

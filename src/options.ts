@@ -30,8 +30,12 @@ export interface PoolscopeOptions {
    * `OTEL_EXPORTER_OTLP_METRICS_ENDPOINT` is set
    */
   otlp?: boolean | OtlpOptions | undefined;
-  /** Where warnings go: anything shaped like `console`. @default OpenTelemetry's `diag`, silent until a logger is set */
-  logger?: Logger | undefined;
+  /**
+   * Where lines are logged: anything shaped like `console`; `false` logs nothing.
+   *
+   * @default warnings and errors to `console.warn` and `console.error`, the rest to OpenTelemetry's `diag`
+   */
+  logger?: Logger | false | undefined;
   /** Where a pool's status changes, as used/capacity. */
   thresholds?: Thresholds | undefined;
   /** What counts as an alert, rule by rule. `false` switches a rule off. See docs/alerts.md. */
@@ -383,8 +387,12 @@ export interface RecycleOptions {
   codedTimeouts?: boolean | undefined;
   /** Seconds after which a proxy or firewall closes idle connections, if one does: only to be warned. @default 0 */
   idleLimitSeconds?: number | undefined;
-  /** Where advice and mistakes go: anything shaped like `console`. @default OpenTelemetry's `diag` */
-  logger?: Logger | undefined;
+  /**
+   * Where lines are logged: anything shaped like `console`; `false` logs nothing.
+   *
+   * @default warnings and errors to `console.warn` and `console.error`, the rest to OpenTelemetry's `diag`
+   */
+  logger?: Logger | false | undefined;
 }
 
 /** Options of `drain()`. */

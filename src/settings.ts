@@ -12,7 +12,7 @@ import {
   objectOption,
 } from "./check.ts";
 import { expected, expectedSecret, PoolscopeError } from "./errors.ts";
-import { diagLogger, guardLogger, type Logger } from "./logger.ts";
+import { defaultLogger, guardLogger, LEVELS, type Logger, silentLogger } from "./logger.ts";
 import { type OtlpSettings, resolveOtlp } from "./metrics/otlp-settings.ts";
 import { DELTA, HISTOGRAM } from "./metrics/sdk-values.ts";
 import { OWN_ATTRIBUTES } from "./metrics/semconv.ts";
@@ -217,9 +217,14 @@ function resolveNesting(given: unknown): boolean {
 }
 
 export function resolveLogger(logger: unknown): Logger {
-  if (logger === undefined) return diagLogger;
-  if (hasMethods(logger, ["debug", "info", "warn", "error"])) return guardLogger(logger as Logger);
-  throw expected("logger", "an object with the methods `debug`, `info`, `warn` and `error`", logger);
+  if (logger === undefined) return defaultLogger;
+  if (logger === false) return silentLogger;
+  if (hasMethods(logger, LEVELS)) return guardLogger(logger as Logger);
+  const isObject = typeof logger === "object" && logger !== null;
+  const missing = LEVELS.filter((level) => !hasMethods(logger, [level])).map((level) => `\`${level}\``);
+  const hint = isObject && missing.length < LEVELS.length ? ` (missing: ${missing.join(", ")})` : "";
+  const expectation = `false, or an object with the methods \`debug\`, \`info\`, \`warn\` and \`error\`${hint}`;
+  throw expected("logger", expectation, logger);
 }
 
 function resolveHost({ meterProvider, reader }: PoolscopeOptions): Settings["host"] {

@@ -1,11 +1,13 @@
 import { booleanOption, fractionOption, integerOption, objectOption } from "../check.ts";
 import { expected } from "../errors.ts";
-import { diagLogger, type Logger } from "../logger.ts";
+import type { Logger } from "../logger.ts";
 import type { RecycleOptions } from "../options.ts";
 import { resolveLogger } from "../settings.ts";
 
 /** {@link RecycleOptions}, checked, with defaults filled in. */
-export type RecycleSettings = { readonly [K in keyof RecycleOptions]-?: NonNullable<RecycleOptions[K]> };
+export type RecycleSettings = {
+  readonly [K in keyof RecycleOptions]-?: K extends "logger" ? Logger : NonNullable<RecycleOptions[K]>;
+};
 
 type TransactionAtRelease = RecycleSettings["transactionAtRelease"];
 
@@ -53,8 +55,8 @@ export function resolveRecycleOptions(given: unknown): RecycleSettings {
     maxWaiting: resolveMaxWaiting(options.maxWaiting),
     codedTimeouts: booleanOption("codedTimeouts", options.codedTimeouts, true),
     idleLimitSeconds: seconds("idleLimitSeconds", 0),
-    logger: options.logger === undefined ? diagLogger : resolveLogger(options.logger),
-  } satisfies Record<keyof RecycleOptions, unknown> as RecycleSettings & { logger: Logger };
+    logger: resolveLogger(options.logger),
+  } satisfies Record<keyof RecycleOptions, unknown> as RecycleSettings;
 }
 
 type MillisKey =

@@ -18,9 +18,9 @@ export function makePool(options: pg.PoolConfig = {}): pg.Pool {
   return pool;
 }
 
-/** A scope that never samples or connects by itself, unless told. Shut down after the test. */
+/** A scope that never samples, connects or logs by itself, unless its options ask for it. Shut down after the test. */
 export function makeScope(options: PoolscopeOptions = {}): Poolscope {
-  const scope = poolscope({ sampleIntervalMillis: 0, processes: 0, ...options });
+  const scope = poolscope({ sampleIntervalMillis: 0, processes: 0, logger: false, ...options });
   scopes.push(scope);
   return scope;
 }

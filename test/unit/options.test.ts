@@ -123,7 +123,7 @@ test.each([
   [{ stuckAfterMillis: 0 }, /^Expected `stuckAfterMillis` to be a whole number from 1/],
   [
     { logger: { warn() {} } },
-    "Expected `logger` to be an object with the methods `debug`, `info`, `warn` and `error`, got an object",
+    "Expected `logger` to be false, or an object with the methods `debug`, `info`, `warn` and `error` (missing: `debug`, `info`, `error`), got an object",
   ],
   [
     { meterProvider },

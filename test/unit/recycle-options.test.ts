@@ -47,7 +47,7 @@ test.each<[object, string]>([
   ],
   [
     { logger: {} },
-    "Expected `logger` to be an object with the methods `debug`, `info`, `warn` and `error`, got an object",
+    "Expected `logger` to be false, or an object with the methods `debug`, `info`, `warn` and `error`, got an object",
   ],
 ])("recycle(pool, %o) is refused, and the pool is untouched", (options, message) => {
   const untouched = pool();
