@@ -39,13 +39,25 @@ export interface OtlpEnvironment {
 }
 
 /** Values that make no sense are named in a warning and ignored, as the specification asks. */
-export function otlpEnvironment(environment: Environment, logger: Logger): OtlpEnvironment {
-  const protocol =
-    read(environment, "OTEL_EXPORTER_OTLP_METRICS_PROTOCOL") ??
-    read(environment, "OTEL_EXPORTER_OTLP_PROTOCOL");
-  if (protocol !== undefined && protocol !== "http/protobuf") {
+export function otlpEnvironment(environment: Environment, hasUrl: boolean, logger: Logger): OtlpEnvironment {
+  const protocol = firstSet(environment, [
+    "OTEL_EXPORTER_OTLP_METRICS_PROTOCOL",
+    "OTEL_EXPORTER_OTLP_PROTOCOL",
+  ]);
+  if (protocol && protocol.value !== "http/protobuf") {
+    const word = wordOf(protocol.value);
     logger.warn(
-      `poolscope - OTEL_EXPORTER_OTLP_PROTOCOL: ${wordOf(protocol)} is not supported; metrics go by http/protobuf (port 4318)`,
+      `poolscope - ${protocol.variable}: ${word} is not supported; metrics go by http/protobuf (port 4318 of a Collector)`,
+    );
+  }
+  const endpoint = firstSet(environment, [
+    "OTEL_EXPORTER_OTLP_METRICS_ENDPOINT",
+    "OTEL_EXPORTER_OTLP_ENDPOINT",
+  ]);
+  // OpenTelemetry's exporter puts such a value out of the way without a line: it may hold a password.
+  if (endpoint && !hasUrl && !isHttpUrl(endpoint.value)) {
+    logger.warn(
+      `poolscope - ${endpoint.variable}: expected an http:// or https:// URL; metrics will not arrive where it was meant`,
     );
   }
   const millis = (variable: string, fallback: number): number => {
@@ -77,6 +89,21 @@ function temporality(environment: Environment, logger: Logger): OtlpTemporality 
 /** A variable may hold anything, a URL with its password among others. */
 function wordOf(value: string): string {
   return wordFrom(value) ?? "…";
+}
+
+function isHttpUrl(text: string): boolean {
+  return URL.canParse(text) && /^https?:$/.test(new URL(text).protocol);
+}
+
+function firstSet(
+  environment: Environment,
+  variables: readonly string[],
+): { readonly variable: string; readonly value: string } | undefined {
+  for (const variable of variables) {
+    const value = read(environment, variable);
+    if (value !== undefined) return { variable, value };
+  }
+  return undefined;
 }
 
 /** An empty variable is an unset one. */

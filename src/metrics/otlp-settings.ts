@@ -33,7 +33,7 @@ export function resolveOtlp(
     "exportTimeoutMillis",
     "temporality",
   ]);
-  const fallback = otlpEnvironment(environment, logger);
+  const fallback = otlpEnvironment(environment, options.url !== undefined, logger);
   const { temporality = fallback.temporality } = options;
   if (!["cumulative", "delta", "lowmemory"].includes(temporality)) {
     throw expected("otlp.temporality", '"cumulative", "delta" or "lowmemory"', temporality);

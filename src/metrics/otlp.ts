@@ -10,9 +10,9 @@ import {
   type ResourceMetrics,
 } from "@opentelemetry/sdk-metrics";
 import { detach } from "../detached.ts";
-import { errorClass, errorCode } from "../error-type.ts";
 import type { Logger } from "../logger.ts";
 import type { OtlpTemporality } from "../options.ts";
+import { ExporterNotLoaded, exportFailure } from "./otlp-failure.ts";
 import type { OtlpSettings } from "./otlp-settings.ts";
 
 /** Pushes to an OTLP/HTTP endpoint (protobuf) at an interval, by OpenTelemetry's own provider, reader and exporter. */
@@ -63,11 +63,11 @@ class LazyOtlpExporter implements PushMetricExporter {
   }
 
   async forceFlush(): Promise<void> {
-    await (await this.#exporter)?.forceFlush();
+    await (await this.#loaded())?.forceFlush();
   }
 
   async shutdown(): Promise<void> {
-    await (await this.#exporter)?.shutdown();
+    await (await this.#loaded())?.shutdown();
   }
 
   selectAggregationTemporality(type: InstrumentType): AggregationTemporality {
@@ -80,16 +80,29 @@ class LazyOtlpExporter implements PushMetricExporter {
     this.#exporter ??= import("@opentelemetry/exporter-metrics-otlp-proto").then(
       // What is not given here the exporter takes from OTEL_EXPORTER_OTLP_*.
       ({ OTLPMetricExporter }) => new OTLPMetricExporter(this.#settings.exporter) as PushMetricExporter,
+      (error) => {
+        throw new ExporterNotLoaded(error);
+      },
     );
     return this.#exporter;
   }
 
-  /** Says once that exporting fails and once that it works again. The error's text may hold the URL: only its class. */
+  /** Undefined where loading failed, which the export has reported. */
+  async #loaded(): Promise<PushMetricExporter | undefined> {
+    return this.#exporter?.catch(() => undefined);
+  }
+
+  /** Logs once that exporting fails and once that it works again. */
   #report(error: unknown): void {
-    if (error !== undefined && !this.#isFailing) {
-      const reason = errorCode(error) ?? errorClass(error);
+    if (error instanceof ExporterNotLoaded && !this.#isFailing) {
+      this.#logger.error(
+        `poolscope - nothing is pushed, OpenTelemetry's OTLP exporter could not be loaded: ${error.message}; ` +
+          "install versions of @opentelemetry/* that fit each other, see Compatibility in poolscope's README",
+      );
+    } else if (error !== undefined && !this.#isFailing) {
+      const { reason, hint } = exportFailure(error);
       this.#logger.warn(
-        `poolscope - OTLP export fails (${reason}); cumulative numbers are sent again with the next export; check OTEL_EXPORTER_OTLP_ENDPOINT or \`otlp.url\``,
+        `poolscope - OTLP export fails (${reason}); cumulative numbers are sent again with the next export; ${hint}`,
       );
     } else if (error === undefined && this.#isFailing) {
       this.#logger.info("poolscope - OTLP export works again");

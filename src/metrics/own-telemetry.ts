@@ -1,10 +1,12 @@
 import type { Attributes } from "@opentelemetry/api";
 import type { Resource } from "@opentelemetry/resources";
 import type { MeterProvider } from "@opentelemetry/sdk-metrics";
+import { errorClass, errorMessage } from "../error-type.ts";
 import type { Logger } from "../logger.ts";
 import type { PoolRegistry } from "../watch/registry.ts";
 import type { WatchedPool } from "../watch/watched-pool.ts";
 import type { SelectTemporality } from "./collected.ts";
+import { firstLine } from "./otlp-failure.ts";
 import type { OtlpSettings } from "./otlp-settings.ts";
 import { PoolHistograms } from "./pool-histograms.ts";
 import { PoolLooks } from "./pool-looks.ts";
@@ -55,7 +57,7 @@ export class OwnTelemetry implements Telemetry {
       select = (type) => reader.selectAggregationTemporality(type);
       return provider;
     } catch (error) {
-      const reason = error instanceof Error ? error.message : String(error);
+      const reason = firstLine(errorMessage(error) ?? errorClass(error));
       logger.error(`poolscope - nothing is pushed, the exporter could not be started: ${reason}`);
       return undefined;
     }
