@@ -236,8 +236,10 @@ export interface DeliveryOptions {
 export interface NotifierOptions extends DeliveryOptions {
   /** Unique in a scope, 1 to 60 characters without `/`: the label `notifier` and the word in logs. @default the kind, like `slack` */
   name?: string | undefined;
-  /** What is milder is not told. @default "warning" */
+  /** The mildest severity that is sent. @default "warning" */
   minSeverity?: AlertSeverity | undefined;
+  /** The instance that messages name, 1 to 255 characters. @default the name of this machine */
+  source?: string | undefined;
 }
 
 /** Options of `webhook()`. */
@@ -253,8 +255,6 @@ export interface SlackOptions extends NotifierOptions {}
 export interface PagerDutyOptions extends NotifierOptions {
   /** Of the Events API v2. @default `https://events.pagerduty.com/v2/enqueue` */
   url?: string | undefined;
-  /** What is affected, as PagerDuty shows it, 1 to 255 characters. @default the name of this machine */
-  source?: string | undefined;
 }
 
 /** What the OTLP exporter is asked to report: running totals or differences. */

@@ -2,6 +2,7 @@ import { AsyncLocalStorage } from "node:async_hooks";
 import { spawn } from "node:child_process";
 import { subscribe, unsubscribe } from "node:diagnostics_channel";
 import { once } from "node:events";
+import { hostname } from "node:os";
 import { inspect } from "node:util";
 import {
   type Context,
@@ -105,6 +106,8 @@ test("a webhook is sent JSON of version 1 when an alert fires, and when it is re
   });
   const same = {
     version: 1,
+    source: hostname(),
+    pid: process.pid,
     pool: "orders",
     rule: "usage",
     severity: "warning",

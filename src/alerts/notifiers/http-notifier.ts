@@ -1,5 +1,6 @@
+import { hostname } from "node:os";
 import { context, createContextKey } from "@opentelemetry/api";
-import { objectOption } from "../../check.ts";
+import { objectOption, textOption } from "../../check.ts";
 import { expectedSecret } from "../../errors.ts";
 import type { NotifierOptions } from "../../options.ts";
 import type { Alert, AlertSeverity } from "../alert.ts";
@@ -45,7 +46,7 @@ export class HttpNotifier implements Notifier {
         method: "POST",
         headers: { "content-type": "application/json", ...headers },
         body: JSON.stringify(body(alert)),
-        // Elsewhere the secrets are nobody's.
+        // Not followed: the secrets would go to another host.
         redirect: "manual",
         signal,
       }).catch((error: unknown) => {
@@ -78,7 +79,12 @@ export function notifierOptions<T extends NotifierOptions>(
   given: unknown,
   more: readonly (keyof T & string)[] = [],
 ): T {
-  return objectOption<T>("options", given, ["name", "minSeverity", ...DELIVERY_KEYS, ...more]);
+  return objectOption<T>("options", given, ["name", "minSeverity", "source", ...DELIVERY_KEYS, ...more]);
+}
+
+/** The instance that a message is of: ten replicas send ten messages of the same pool. */
+export function sourceOption(given: unknown): string {
+  return textOption("source", given, 255) ?? hostname();
 }
 
 /** Of a URL nothing is shown: its path is often the secret. */

@@ -1,11 +1,9 @@
 import { createHash } from "node:crypto";
-import { hostname } from "node:os";
-import { textOption } from "../../check.ts";
 import { expectedSecret } from "../../errors.ts";
 import type { PagerDutyOptions } from "../../options.ts";
 import type { Alert } from "../alert.ts";
 import type { Notifier } from "../notifier.ts";
-import { HttpNotifier, notifierOptions, urlOption } from "./http-notifier.ts";
+import { HttpNotifier, notifierOptions, sourceOption, urlOption } from "./http-notifier.ts";
 import { shorten } from "./shorten.ts";
 
 // Events API v2: https://developer.pagerduty.com/docs/events-api-v2/trigger-events/
@@ -23,8 +21,8 @@ export function pagerDuty(routingKey: string | undefined, options?: PagerDutyOpt
   if (typeof routingKey !== "string" || !/^[\w-]{1,255}$/.test(routingKey)) {
     throw expectedSecret("routingKey", "an integration key: letters and digits", routingKey);
   }
-  const resolved = notifierOptions<PagerDutyOptions>(options, ["url", "source"]);
-  const source = textOption("source", resolved.source, 255) ?? hostname();
+  const resolved = notifierOptions<PagerDutyOptions>(options, ["url"]);
+  const source = sourceOption(resolved.source);
   return new HttpNotifier("pagerduty", resolved, {
     url: resolved.url === undefined ? URL_OF_EVENTS : urlOption("url", resolved.url),
     body: (alert) => ({ routing_key: routingKey, ...event(alert, source) }),

@@ -1,7 +1,7 @@
 import type { SlackOptions } from "../../options.ts";
 import type { Alert } from "../alert.ts";
 import type { Notifier } from "../notifier.ts";
-import { HttpNotifier, notifierOptions, urlOption } from "./http-notifier.ts";
+import { HttpNotifier, notifierOptions, sourceOption, urlOption } from "./http-notifier.ts";
 import { shorten } from "./shorten.ts";
 
 /** Of a text object: https://docs.slack.dev/reference/block-kit/composition-objects/text-object */
@@ -16,13 +16,15 @@ const ESCAPES: Readonly<Record<string, string>> = { "&": "&amp;", "<": "&lt;", "
  * @throws PoolscopeError `POOLSCOPE_INVALID_OPTION`
  */
 export function slack(url: string | undefined, options?: SlackOptions): Notifier {
-  return new HttpNotifier("slack", notifierOptions<SlackOptions>(options), {
+  const resolved = notifierOptions<SlackOptions>(options);
+  const source = sourceOption(resolved.source);
+  return new HttpNotifier("slack", resolved, {
     url: urlOption("url", url),
-    body: message,
+    body: (alert) => message(alert, source),
   });
 }
 
-function message(alert: Alert): object {
+function message(alert: Alert, source: string): object {
   const word = alert.state === "firing" ? "FIRING" : "RESOLVED";
   const said = `[${word}] ${alert.summary}`;
   const facts = [
@@ -30,6 +32,7 @@ function message(alert: Alert): object {
     alert.severity,
     alert.service && `service ${alert.service}`,
     `since ${alert.since}`,
+    `on ${source} (process ${process.pid})`,
   ];
   return {
     text: escaped(said),
