@@ -1,4 +1,5 @@
-import { expected, expectedSecret } from "./errors.ts";
+import { expected, expectedSecret, PoolscopeError } from "./errors.ts";
+import { nearName } from "./near-name.ts";
 import { isPrintable, mayHoldPassword } from "./outside-text.ts";
 
 /** An object with none but these keys; `undefined` counts as an empty one. */
@@ -13,13 +14,28 @@ export function objectOption<T extends object>(
     throw expectedSecret(option, `an object with ${list(keys)}`, value);
   }
   for (const key of Object.keys(value)) {
-    if (!(keys as readonly string[]).includes(key)) {
-      // A key that is no word may be a value that was put in the wrong place.
-      const refuse = /^\w{1,40}$/.test(key) ? expected : expectedSecret;
-      throw refuse(option, `an object with no other keys than ${list(keys)}`, key);
-    }
+    if (!(keys as readonly string[]).includes(key)) throw unknownKey(option, value, key, keys);
   }
   return value as T;
+}
+
+function unknownKey(option: string, value: object, key: string, keys: readonly string[]): PoolscopeError {
+  const expectation = `an object with no other keys than ${list(keys)}`;
+  // A key that is no word may be a value that was put in the wrong place; an instance of a class is no list of options.
+  if (!isPlain(value)) return expectedSecret(option, expectation, value);
+  if (!/^\w{1,40}$/.test(key)) return expectedSecret(option, expectation, key);
+  const near = nearName(key, keys);
+  if (near === undefined) return expected(option, expectation, key);
+  return new PoolscopeError(
+    "POOLSCOPE_INVALID_OPTION",
+    `Expected \`${option}\` to be an object without the key \`${key}\`: did you mean \`${near}\`?`,
+  );
+}
+
+/** Also of another realm, as in tests of Jest. */
+function isPlain(value: object): boolean {
+  const prototype: unknown = Object.getPrototypeOf(value);
+  return prototype === null || Object.getPrototypeOf(prototype) === null;
 }
 
 export function fractionOption(option: string, value: unknown, fallback: number): number {

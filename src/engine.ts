@@ -212,6 +212,7 @@ export class Engine {
   /** Exports while the pools are still watched: the last numbers are true ones. */
   async end(timeoutMillis: number): Promise<void> {
     this.budget.stop();
+    this.routes.stop();
     await this.#sampler.stop();
     await Promise.all([...this.#leakLooks.values()].map((looks) => looks.stop()));
     this.#clock.stop();

@@ -1,4 +1,5 @@
 import type { Alert } from "./alerts/alert.ts";
+import { expectedSecret } from "./errors.ts";
 import type { PoolscopeEvents } from "./events.ts";
 import type { AssessedReading } from "./health/assess.ts";
 import type { HttpHandler } from "./metrics/prometheus.ts";
@@ -20,7 +21,7 @@ import type { Holder } from "./server/holders.ts";
 import { resolveOptions } from "./settings.ts";
 import type { GracefulShutdown } from "./shutdown/graceful-shutdown.ts";
 import type { ClosableServer } from "./shutdown/server-connections.ts";
-import type { PgPool } from "./watch/pg-types.ts";
+import { isPool, type PgPool } from "./watch/pg-types.ts";
 import type { PoolWatch } from "./watch/pool-watch.ts";
 
 /** What {@link poolscope} gives: everything an application does with its pools' numbers. */
@@ -140,5 +141,9 @@ export interface Poolscope extends AsyncDisposable {
  * @throws PoolscopeError `POOLSCOPE_INVALID_OPTION`, naming the option, what was expected and what was given
  */
 export function poolscope(options?: PoolscopeOptions): Poolscope {
+  if (isPool(options)) {
+    const expectation = "options: a pool is watched by the scope, `poolscope().watch(pool)`";
+    throw expectedSecret("options", expectation, options);
+  }
   return new Scope(resolveOptions(options, process.env));
 }

@@ -14,6 +14,7 @@ import { type HttpHandler, prometheusHandler } from "./metrics/prometheus.ts";
 import { resolveRoutesOptions } from "./middleware/route-settings.ts";
 import { shedLoad } from "./middleware/shed-load.ts";
 import { resolveShedLoadOptions } from "./middleware/shed-settings.ts";
+import { mountedWithoutCall } from "./mounted-without-call.ts";
 import type {
   GracefulShutdownOptions,
   HealthOptions,
@@ -55,7 +56,7 @@ export class Scope implements Poolscope {
   watch(pool: PgPool, options?: WatchOptions): PoolWatch {
     this.#assertRunning();
     if (!isPool(pool)) {
-      throw expectedSecret("pool", "a pg.Pool", pool, "POOLSCOPE_INVALID_POOL");
+      throw expectedSecret("pool", `a pg.Pool${placeOfPool(pool)}`, pool, "POOLSCOPE_INVALID_POOL");
     }
     const settings = resolveWatchOptions(options, Number(pool.options.max));
     const { name, attributes } = settings;
@@ -68,6 +69,10 @@ export class Scope implements Poolscope {
         name,
         "POOLSCOPE_DUPLICATE_NAME",
       );
+    }
+    if (pool.ending) {
+      const expectation = "a pg.Pool that is open: `end()` of this one was called, make a new one";
+      throw expectedSecret("pool", expectation, pool, "POOLSCOPE_INVALID_POOL");
     }
     const identity = poolIdentity(
       pool,
@@ -88,7 +93,8 @@ export class Scope implements Poolscope {
     return this.#engine.registry.all().some((pool) => pool.keep(client, words));
   }
 
-  health(options?: HealthOptions): HttpHandler {
+  health(options?: HealthOptions, ...more: unknown[]): HttpHandler {
+    if (more.length > 0) return mountedWithoutCall("health", [options, ...more]);
     const { cacheMillis, details, components, ping, isServed } = resolveHealthOptions(options);
     const source = this.#engine.healthSource();
     const read = async () => {
@@ -107,7 +113,9 @@ export class Scope implements Poolscope {
       lifecycle: this.#engine.lifecycle,
       stuckAfterSeconds: this.#engine.settings.stuckAfterMillis / 1000,
     };
-    return healthRouter(parts, this.#engine.settings.logger);
+    const router = healthRouter(parts, this.#engine.settings.logger);
+    this.#engine.routes.leaveOut(router);
+    return router;
   }
 
   gracefulShutdown(server: ClosableServer, options?: GracefulShutdownOptions): GracefulShutdown {
@@ -122,11 +130,13 @@ export class Scope implements Poolscope {
     });
   }
 
-  routes(options?: RoutesOptions): HttpHandler {
+  routes(options?: RoutesOptions, ...more: unknown[]): HttpHandler {
+    if (more.length > 0) return mountedWithoutCall("routes", [options, ...more]);
     return this.#engine.routes.middleware(resolveRoutesOptions(options));
   }
 
-  metrics(options?: MetricsOptions): HttpHandler {
+  metrics(options?: MetricsOptions, ...more: unknown[]): HttpHandler {
+    if (more.length > 0) return mountedWithoutCall("metrics", [options, ...more]);
     const settings = resolveMetricsOptions(options);
     const collect = async () => {
       this.#assertRunning();
@@ -135,7 +145,8 @@ export class Scope implements Poolscope {
     return prometheusHandler(collect, settings, this.#engine.settings.logger);
   }
 
-  shedLoad(options?: ShedLoadOptions): HttpHandler {
+  shedLoad(options?: ShedLoadOptions, ...more: unknown[]): HttpHandler {
+    if (more.length > 0) return mountedWithoutCall("shedLoad", [options, ...more]);
     const settings = resolveShedLoadOptions(options);
     this.#assertRunning();
     for (const name of settings.pools ?? []) this.#watched("pools", name);
@@ -199,10 +210,45 @@ export class Scope implements Poolscope {
   #watched(option: string, name: string): WatchedPool {
     const pool = this.#engine.registry.get(name);
     if (pool) return pool;
-    throw expected(option, "the name of a watched pool", name, "POOLSCOPE_UNKNOWN_POOL");
+    const names = this.#engine.registry.all().map((watched) => `\`${watched.name}\``);
+    const known = names.length === 0 ? ", and none is watched yet" : `: ${listed(names)}`;
+    throw expected(option, `the name of a watched pool${known}`, name, "POOLSCOPE_UNKNOWN_POOL");
   }
 
   #assertRunning(): void {
     if (this.#shutdown) throw new PoolscopeError("POOLSCOPE_SHUT_DOWN", "This scope is shut down");
   }
+}
+
+const MAX_LISTED = 20;
+
+function listed(names: readonly string[]): string {
+  const more = names.length - MAX_LISTED;
+  return `${names.slice(0, MAX_LISTED).join(", ")}${more > 0 ? ` and ${more} more` : ""}`;
+}
+
+/** Where the libraries on top of pg keep their pool. */
+const POOLS_WITHIN: Readonly<Record<string, (library: Library) => unknown>> = {
+  $client: ({ $client }) => $client,
+  $pool: ({ $pool }) => $pool,
+  "driver.master": ({ driver }) => driver?.master,
+};
+
+interface Library {
+  readonly $client?: unknown;
+  readonly $pool?: unknown;
+  readonly driver?: { readonly master?: unknown } | undefined;
+}
+
+/** A hint at the pool within what was given; empty where there is none. */
+function placeOfPool(given: unknown): string {
+  if (typeof given !== "object" && typeof given !== "function") return "";
+  for (const [place, within] of Object.entries(POOLS_WITHIN)) {
+    try {
+      if (isPool(within(given as Library))) return ` (the one in its \`${place}\`)`;
+    } catch {
+      // A Proxy or a getter that refuses.
+    }
+  }
+  return "";
 }

@@ -230,11 +230,11 @@ export function resolveLogger(logger: unknown): Logger {
 function resolveHost({ meterProvider, reader }: PoolscopeOptions): Settings["host"] {
   if (meterProvider === undefined && reader === undefined) return undefined;
   if (!hasMethods(meterProvider, ["getMeter"])) {
-    throw expected(
-      "meterProvider",
-      "a MeterProvider, because `reader` is given: add the provider it reads",
-      meterProvider,
-    );
+    const expectation =
+      meterProvider === undefined
+        ? "a MeterProvider, because `reader` is given: add the provider it reads"
+        : "a MeterProvider, as `new MeterProvider()` of @opentelemetry/sdk-metrics is one, with a method `getMeter`";
+    throw expected("meterProvider", expectation, meterProvider);
   }
   if (!hasMethods(reader, ["collect"])) {
     throw expected(

@@ -3,6 +3,7 @@ import { detach } from "../detached.ts";
 import type { Logger } from "../logger.ts";
 import type { HttpHandler } from "../metrics/prometheus.ts";
 import type { ExpressRequest } from "./express-shapes.ts";
+import { MountCheck } from "./mount-check.ts";
 import type { RequestCaller } from "./request-caller.ts";
 import type { RequestCallers } from "./request-callers.ts";
 import { RouteName } from "./route-name.ts";
@@ -17,16 +18,27 @@ export class Routes {
   readonly #hasQueries: boolean;
   readonly #names: RouteNames;
   readonly #series = new RouteSeries();
+  readonly #mount: MountCheck;
 
   constructor(callers: RequestCallers, hasQueries: boolean, logger: Logger) {
     this.#callers = callers;
     this.#hasQueries = hasQueries;
     this.#names = new RouteNames(logger);
+    this.#mount = new MountCheck((request) => this.#requests.has(request), logger);
+  }
+
+  /** Routes of poolscope's own, which need not be measured. */
+  leaveOut(handler: HttpHandler): void {
+    this.#mount.leaveOut(handler);
+  }
+
+  stop(): void {
+    this.#mount.stop();
   }
 
   middleware(settings: RoutesSettings): HttpHandler {
     this.#callers.turnOn();
-    return (request, response, next) => {
+    const handler: HttpHandler = (request, response, next) => {
       let caller: RequestCaller | undefined;
       try {
         caller = this.#enter(request, response, settings);
@@ -35,6 +47,8 @@ export class Routes {
       }
       if (next) this.#callers.run(caller, next);
     };
+    this.#mount.start(handler);
+    return handler;
   }
 
   /** A second time for the same request, where something before has lost its flow, takes it up again. */

@@ -481,10 +481,7 @@ test.each([
   [{ maxRoutes: 1001 }, "Expected `maxRoutes` to be a whole number from 1 to 1000, got `1001` (number)"],
   [{ route: "/x" }, 'Expected `route` to be a function, got `"/x"` (string)'],
   [{ serverTiming: "yes" }, 'Expected `serverTiming` to be true, false or a function, got `"yes"` (string)'],
-  [
-    { routes: 5 },
-    'Expected `options` to be an object with no other keys than `route`, `maxRoutes`, `serverTiming`, got `"routes"` (string)',
-  ],
+  [{ routes: 5 }, "Expected `options` to be an object without the key `routes`: did you mean `route`?"],
 ])("options %j are refused", (options, message) => {
   expect(() => makeScope().routes(options as RoutesOptions)).toThrow(message);
 });

@@ -395,7 +395,10 @@ test.each([
   [{ pools: "orders" }, 'Expected `pools` to be an array of pool names, got `"orders"` (string)'],
   [{ pools: [] }, "Expected `pools` to be an array of pool names, got an array"],
   [{ pools: [1] }, "Expected `pools[0]` to be the name of a watched pool, got `1` (number)"],
-  [{ pools: ["ordres"] }, 'Expected `pools` to be the name of a watched pool, got `"ordres"` (string)'],
+  [
+    { pools: ["ordres"] },
+    'Expected `pools` to be the name of a watched pool: `orders`, got `"ordres"` (string)',
+  ],
   [{ max: 3 }, /^Expected `options` to be an object with no other keys than `maxWaiting`, .*, got `"max"`/],
 ])("shedLoad(%o) is refused", (options, message) => {
   const scope = makeScope();

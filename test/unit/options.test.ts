@@ -35,7 +35,7 @@ test.each([
   [[], /got an array$/],
   [
     { servicename: "x" },
-    /^Expected `options` to be an object with no other keys than `serviceName`, .*, got `"servicename"` \(string\)$/,
+    "Expected `options` to be an object without the key `servicename`: did you mean `serviceName`?",
   ],
   [{ serviceName: "" }, 'Expected `serviceName` to be a string of 1 to 255 characters, got `""` (string)'],
   [
@@ -60,7 +60,7 @@ test.each([
   ],
   [
     { thresholds: { warn: 0.5 } },
-    /^Expected `thresholds` to be an object with no other keys than `warning`, `critical`, got `"warn"`/,
+    "Expected `thresholds` to be an object without the key `warn`: did you mean `warning`?",
   ],
   [
     { alerts: { usage: { enter: 0.6, leave: 0.7 } } },
@@ -83,7 +83,7 @@ test.each([
     { alerts: { down: { enter: 1 } } },
     'Expected `alerts.down` to be an object with no other keys than `forMillis`, got `"enter"` (string)',
   ],
-  [{ alerts: { usages: false } }, /^Expected `alerts` to be an object with no other keys than `usage`, /],
+  [{ alerts: { usages: false } }, /^Expected `alerts` to be an object without the key `usages`/],
   [{ notifiers: "https://hunter2@hooks" }, "Expected `notifiers` to be an array of notifiers, got a string"],
   [
     { notifiers: ["https://hooks/hunter2"] },
@@ -168,7 +168,7 @@ test.each([
 });
 
 test.each([
-  [() => slack(undefined), "Expected `url` to be an http:// or https:// URL, got `undefined`"],
+  [() => slack(undefined), /^Expected `url` of `slack\(\)` to be a URL, got `undefined`/],
   [() => slack("hooks.slack.test/hunter2"), "Expected `url` to be an http:// or https:// URL, got a string"],
   [
     () => webhook("https://user:hunter2@hooks.test/"),
@@ -194,7 +194,7 @@ test.each([
     () => pagerDuty("hunter2 with blanks"),
     "Expected `routingKey` to be an integration key: letters and digits, got a string",
   ],
-  [() => pagerDuty(undefined), /got `undefined`$/],
+  [() => pagerDuty(undefined), /got `undefined`: is the environment variable/],
   [
     () => pagerDuty("hunter2", { source: "" }),
     'Expected `source` to be a string of 1 to 255 characters, got `""` (string)',
@@ -237,10 +237,7 @@ test.each([
     { name: "x".repeat(121) },
     /^Expected `name` to be a string of 1 to 120 characters, got `"x{60}…"` \(string\)$/,
   ],
-  [
-    { Name: "orders" },
-    /^Expected `options` to be an object with no other keys than `name`, `poolSize`, `attributes`, `codedTimeouts`, `leakAfterMillis`, `longHolds`, got `"Name"`/,
-  ],
+  [{ Name: "orders" }, "Expected `options` to be an object without the key `Name`: did you mean `name`?"],
   [{ poolSize: 11 }, "Expected `poolSize` to be a whole number from 1 to 10, got `11` (number)"],
   [{ poolSize: 0 }, /^Expected `poolSize`/],
   [

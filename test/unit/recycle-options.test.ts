@@ -60,7 +60,7 @@ test.each<[object, string]>([
 
 test("an option that does not exist is refused, and a typing mistake is named", () => {
   expect(() => recycle(pool(), { maxLifeTimeSeconds: 1 } as RecycleOptions)).toThrow(
-    /got `"maxLifeTimeSeconds"`/,
+    /the key `maxLifeTimeSeconds`: did you mean `maxLifetimeSeconds`\?$/,
   );
 });
 

@@ -1,7 +1,7 @@
 import { hostname } from "node:os";
 import { context, createContextKey } from "@opentelemetry/api";
 import { objectOption, textOption } from "../../check.ts";
-import { expectedSecret } from "../../errors.ts";
+import { expectedSecret, PoolscopeError } from "../../errors.ts";
 import type { NotifierOptions } from "../../options.ts";
 import type { Alert, AlertSeverity } from "../alert.ts";
 import { DeliveryFailure, failureOf, type Notifier } from "../notifier.ts";
@@ -87,8 +87,13 @@ export function sourceOption(given: unknown): string {
   return textOption("source", given, 255) ?? hostname();
 }
 
-/** Of a URL nothing is shown: its path is often the secret. */
-export function urlOption(option: string, given: unknown): string {
+/**
+ * Of a URL nothing is shown: its path is often the secret.
+ *
+ * @param notifier Named where the URL is its first argument
+ */
+export function urlOption(option: string, given: unknown, notifier?: string): string {
+  if (given === undefined && notifier !== undefined) throw argumentMissing(notifier, option, "a URL");
   const url = typeof given === "string" && URL.canParse(given) ? new URL(given) : undefined;
   if (!url || !/^https?:$/.test(url.protocol)) {
     throw expectedSecret(option, "an http:// or https:// URL", given);
@@ -97,6 +102,14 @@ export function urlOption(option: string, given: unknown): string {
     throw expectedSecret(option, "a URL without user and password, which fetch does not take", given);
   }
   return url.href;
+}
+
+/** Most often the argument is a variable of the environment. */
+export function argumentMissing(notifier: string, option: string, expectation: string): PoolscopeError {
+  return new PoolscopeError(
+    "POOLSCOPE_INVALID_OPTION",
+    `Expected \`${option}\` of \`${notifier}\` to be ${expectation}, got \`undefined\`: is the environment variable that it is read from set?`,
+  );
 }
 
 export function headersOption(option: string, given: unknown): Record<string, string> {

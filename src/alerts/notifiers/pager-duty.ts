@@ -3,7 +3,7 @@ import { expectedSecret } from "../../errors.ts";
 import type { PagerDutyOptions } from "../../options.ts";
 import type { Alert } from "../alert.ts";
 import type { Notifier } from "../notifier.ts";
-import { HttpNotifier, notifierOptions, sourceOption, urlOption } from "./http-notifier.ts";
+import { argumentMissing, HttpNotifier, notifierOptions, sourceOption, urlOption } from "./http-notifier.ts";
 import { shorten } from "./shorten.ts";
 
 // Events API v2: https://developer.pagerduty.com/docs/events-api-v2/trigger-events/
@@ -18,6 +18,7 @@ const MAX_DEDUP_KEY = 255;
  * @throws PoolscopeError `POOLSCOPE_INVALID_OPTION`
  */
 export function pagerDuty(routingKey: string | undefined, options?: PagerDutyOptions): Notifier {
+  if (routingKey === undefined) throw argumentMissing("pagerDuty()", "routingKey", "an integration key");
   if (typeof routingKey !== "string" || !/^[\w-]{1,255}$/.test(routingKey)) {
     throw expectedSecret("routingKey", "an integration key: letters and digits", routingKey);
   }

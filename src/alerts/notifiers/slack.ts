@@ -19,7 +19,7 @@ export function slack(url: string | undefined, options?: SlackOptions): Notifier
   const resolved = notifierOptions<SlackOptions>(options);
   const source = sourceOption(resolved.source);
   return new HttpNotifier("slack", resolved, {
-    url: urlOption("url", url),
+    url: urlOption("url", url, "slack()"),
     body: (alert) => message(alert, source),
   });
 }

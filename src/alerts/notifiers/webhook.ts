@@ -15,7 +15,7 @@ export function webhook(url: string | undefined, options?: WebhookOptions): Noti
   const resolved = notifierOptions<WebhookOptions>(options, ["headers"]);
   const source = sourceOption(resolved.source);
   return new HttpNotifier("webhook", resolved, {
-    url: urlOption("url", url),
+    url: urlOption("url", url, "webhook()"),
     headers: headersOption("headers", resolved.headers),
     body: (alert) => ({ version: VERSION, source, pid: process.pid, ...alert }),
   });
