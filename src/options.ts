@@ -496,8 +496,11 @@ export interface PingOptions {
   neededForReadiness?: boolean | undefined;
 }
 
-/** Whether this request may see details. */
-export type DetailsRule = (request: IncomingMessage) => boolean | Promise<boolean>;
+/**
+ * Whether this request may see details. Of a method's type, as all rules are: its parameter may be declared as what a
+ * framework makes of a request, `(request: express.Request) => …`, which TypeScript refuses of a plain function's.
+ */
+export type DetailsRule = { rule(request: IncomingMessage): boolean | Promise<boolean> }["rule"];
 
 /** Options of `scope.routes()`. */
 export interface RoutesOptions {
@@ -522,10 +525,10 @@ export interface RoutesOptions {
 }
 
 /** @returns The route, or undefined for the pattern Express matched */
-export type RouteRule = (request: IncomingMessage) => string | undefined;
+export type RouteRule = { rule(request: IncomingMessage): string | undefined }["rule"];
 
 /** Whether the response to this request may have a `Server-Timing`. */
-export type ServerTimingRule = (request: IncomingMessage) => boolean;
+export type ServerTimingRule = { rule(request: IncomingMessage): boolean }["rule"];
 
 /** Options of `scope.shedLoad()`. Requests are shed where either limit is reached. */
 export interface ShedLoadOptions {
@@ -569,7 +572,7 @@ export interface ShedLoadOptions {
 }
 
 /** Whether this request is let through while others are shed. */
-export type SkipRule = (request: IncomingMessage) => boolean;
+export type SkipRule = { rule(request: IncomingMessage): boolean }["rule"];
 
 /** Options of `scope.holders()`. */
 export interface HoldersOptions {
