@@ -1,7 +1,13 @@
 import { setTimeout as sleep } from "node:timers/promises";
 
-const MINUTE = 60;
-const RUSH = { fromSecond: 20, toSecond: 35 };
+/** Seconds of one round. */
+export const MINUTE = 60;
+export const RUSH: { readonly fromSecond: number; readonly toSecond: number } = {
+  fromSecond: 20,
+  toSecond: 35,
+};
+/** How long a report takes. Those of the rush are slow queries, the others are not: what the rush set off ends with it. */
+export const REPORT_SECONDS: { readonly rush: number; readonly quiet: number } = { rush: 2, quiet: 0.5 };
 const ITEMS = ["tea", "coffee", "cocoa"];
 
 /**
@@ -41,7 +47,7 @@ export function startLoad(origin: string): () => Promise<void> {
 
   const report = (seconds: number): number => {
     const isRush = isRushAt(seconds);
-    send(`/reports/slow?seconds=${isRush ? 2 : 1}`);
+    send(`/reports/slow?seconds=${isRush ? REPORT_SECONDS.rush : REPORT_SECONDS.quiet}`);
     return isRush ? 250 : 2000;
   };
 

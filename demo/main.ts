@@ -4,11 +4,12 @@ import { answerErrors, createApp } from "./app.ts";
 import { connectionFrom } from "./connection.ts";
 import { churnRoute, failRoute } from "./faults.ts";
 import { holdRoutes } from "./hold.ts";
-import { startLoad } from "./load.ts";
+import { RUSH, startLoad } from "./load.ts";
 import { page } from "./page.ts";
 import { closePools, createTables, openPools } from "./pools.ts";
 import { queryName } from "./query-name.ts";
 import { addressFrom, serve } from "./server.ts";
+import { settings } from "./settings.ts";
 import { stopSignal } from "./stop-signal.ts";
 
 const signal = stopSignal();
@@ -45,7 +46,7 @@ async function start(): Promise<string> {
     serviceName: process.env["OTEL_SERVICE_NAME"] || "poolscope-demo",
     // Ctrl-C is answered by one line, and by what goes wrong then.
     logger: { ...console, info: (line: string) => signal.aborted || console.info(line) },
-    sampleIntervalMillis: 5000,
+    ...settings,
     queryName,
     notifiers: told ? [webhook(told)] : [],
   });
@@ -98,7 +99,8 @@ The poolscope demo is running. Look at
   ${origin}/health/database/reports
   ${origin}/metrics
 
-Hold 3 clients of the pool "orders" for 20 seconds:
+Every minute, from second ${RUSH.fromSecond} to ${RUSH.toSecond}, more reports are asked for than "reports" has connections.
+Hold 3 clients of the pool "orders" for 20 seconds, which is a suspected leak after ${settings.leakAfterMillis / 1000}:
 
   curl -X POST "${origin}/demo/hold?pool=orders&clients=3&seconds=20"
 
