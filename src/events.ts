@@ -8,7 +8,7 @@ export interface HeldConnection {
   /** The pool's name. */
   readonly pool: string;
   readonly heldSeconds: number;
-  /** Where it was asked for, like `src/reports.ts:41`. */
+  /** Where it was asked for, like `src/reports.ts:41:23`. */
   readonly site?: string;
   /** The application's frames, innermost first. */
   readonly stack: readonly string[];
@@ -47,7 +47,7 @@ export interface SlowQuery {
   readonly sql: string;
   /** The same for the same SQL in every process and release. */
   readonly fingerprint: string;
-  /** Where the connection was asked for, like `src/reports.ts:41`; known for `pool.connect()`. */
+  /** Where the connection was asked for, like `src/reports.ts:41:23`; known for `pool.connect()`. */
   readonly site?: string;
 }
 

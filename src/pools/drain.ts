@@ -21,7 +21,7 @@ export interface UnreturnedConnection {
   /** `pid` of `pg_stat_activity`. */
   readonly processId?: number;
   readonly heldSeconds?: number;
-  /** Where it was asked for, like `src/reports.ts:41`. */
+  /** Where it was asked for, like `src/reports.ts:41:23`. */
   readonly site?: string;
   /** The application's frames there, innermost first. */
   readonly stack: readonly string[];

@@ -36,7 +36,7 @@ export interface HeldConnections {
 /** A connection that has been held for `leakAfterMillis`. */
 export interface LeakSuspect {
   readonly heldSeconds: number;
-  /** Where it was asked for, like `src/reports.ts:41`. */
+  /** Where it was asked for, like `src/reports.ts:41:23`. */
   readonly site?: string;
 }
 

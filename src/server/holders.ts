@@ -10,7 +10,7 @@ export interface Holder {
   readonly heldSeconds: number;
   /** What it was asked for by: `connect()`, to be released by the application, or `pool.query`, which releases itself. */
   readonly via: "connect" | "query";
-  /** Where it was asked for, like `src/reports.ts:41`; of `connect()` only. */
+  /** Where it was asked for, like `src/reports.ts:41:23`; of `connect()` only. */
   readonly site?: string;
   /** The application's frames there, innermost first. */
   readonly stack: readonly string[];

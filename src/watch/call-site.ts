@@ -1,91 +1,83 @@
-import { sep } from "node:path";
-import { fileURLToPath } from "node:url";
-import { OWN_FOLDER } from "../own-folder.ts";
+import { DEEPEST } from "./site-depth.ts";
+import { type Frame, fileOf, framesOf, isLibrary, isOwn, shortened } from "./stack-frames.ts";
 
 /** The constructor's own frame, that of the hook that calls it, and that of the property that calls the hook. */
 const OWN_FRAMES = 3;
-const MAX_FRAMES = OWN_FRAMES + 5;
 
 /**
- * Where the application asked for a connection. Made by the hook the application called. Noting the frames costs about
- * 4.3 µs, most of it by the frame: ten, V8's default, and `Error.captureStackTrace` would make it 6.4. Turning them into
- * text costs far more, and waits until somebody reads it.
+ * Place where the application asked for a connection. Made by the hook that the application called. Capturing costs about
+ * 4.3 µs with five frames, most of it by the frame; `Error.captureStackTrace` would make it 6.4. Formatting costs far more,
+ * and happens when the place is read first.
  */
 export class CallSite {
+  readonly #depth: number;
   readonly #error: Error;
-  #location: string | undefined;
+  #all: readonly Frame[] | undefined;
+  #application: readonly Frame[] | undefined;
 
-  constructor() {
+  constructor(depth: number) {
+    this.#depth = depth;
     const limit = Error.stackTraceLimit;
+    const needed = OWN_FRAMES + depth;
     // Where Error is frozen, setting it this way does nothing instead of throwing.
-    if (limit > MAX_FRAMES) Reflect.set(Error, "stackTraceLimit", MAX_FRAMES);
+    if (limit !== needed && limit > 0) Reflect.set(Error, "stackTraceLimit", needed);
     this.#error = new Error();
-    if (limit > MAX_FRAMES) Reflect.set(Error, "stackTraceLimit", limit);
-  }
-
-  /** Every frame, those of packages too. */
-  #lines(): string[] {
-    let text: string | undefined;
-    try {
-      text = this.#error.stack;
-    } catch {
-      // The application's Error.prepareStackTrace threw.
-      return [];
-    }
-    if (typeof text !== "string") return [];
-    return text
-      .split("\n")
-      .slice(1 + OWN_FRAMES)
-      .map(withPath);
+    if (limit !== needed && limit > 0) Reflect.set(Error, "stackTraceLimit", limit);
   }
 
   /** The frames of the application and of packages, with `/` in paths: what the option `longHolds` is compared with. */
   get places(): string[] {
-    return this.#lines().map((frame) => frame.replace(here, "").replaceAll("\\", "/"));
+    return this.#frames().map(({ text }) => shortened(text).replaceAll("\\", "/"));
   }
 
   /** The frames of the application, innermost first, like `at load (src/reports.ts:41:23)`. */
   get frames(): string[] {
-    const frames = this.#lines().filter(isApplication);
-    // A pool that is recycled too has more hooks of ours in front. In a bundle everything is in the same place.
-    const others = frames.filter((frame) => !own || !frame.includes(own));
-    return (others.length > 0 ? others : frames).map((frame) => frame.replace(here, ""));
+    return this.#ofApplication().map(({ text }) => shortened(text));
   }
 
-  /** File and line of the innermost frame of the application, like `src/reports.ts:41`. */
+  /** Position of the innermost frame of the application, like `src/reports.ts:41:23`. */
   get location(): string | undefined {
-    this.#location ??= /([^\s()]+:\d+):\d+\)?$/.exec(this.frames[0] ?? "")?.[1];
-    return this.#location;
+    const place = this.#ofApplication()[0]?.place;
+    return place && shortened(place);
+  }
+
+  /** Whether capturing more frames could not have found the application. */
+  get isConclusive(): boolean {
+    return this.#depth >= DEEPEST || this.location !== undefined;
+  }
+
+  #frames(): readonly Frame[] {
+    this.#all ??= framesOf(stackOf(this.#error)).slice(OWN_FRAMES);
+    return this.#all;
+  }
+
+  #ofApplication(): readonly Frame[] {
+    this.#application ??= ofApplication(this.#frames());
+    return this.#application;
   }
 }
 
-const here = workingFolder();
-const own = OWN_FOLDER && path(OWN_FOLDER);
+function ofApplication(frames: readonly Frame[]): Frame[] {
+  const theirs = frames.filter(({ place }) => place !== undefined && !isLibrary(fileOf(place)));
+  // A pool that is recycled too has more of poolscope's hooks in front. In a bundle everything is in one folder.
+  const others = theirs.filter(({ place = "" }) => !isOwn(place));
+  return others.length > 0 ? others : theirs;
+}
 
-function workingFolder(): string {
+/**
+ * The text of a stack. Where Node applies source maps, Node formats it: a hook of the application in
+ * `Error.prepareStackTrace` would show positions in the bundle.
+ */
+function stackOf(error: Error): string {
+  const hook = process.sourceMapsEnabled && Object.getOwnPropertyDescriptor(Error, "prepareStackTrace");
+  const isSetAside = hook && hook.value !== undefined && hook.configurable === true && hook.writable === true;
   try {
-    return `${process.cwd()}${sep}`;
+    if (isSetAside) Reflect.set(Error, "prepareStackTrace", undefined);
+    return typeof error.stack === "string" ? error.stack : "";
   } catch {
-    // The folder is gone: places are told by their whole path.
+    // The application's Error.prepareStackTrace threw.
     return "";
+  } finally {
+    if (isSetAside) Reflect.defineProperty(Error, "prepareStackTrace", hook);
   }
-}
-
-function withPath(line: string): string {
-  return line.trim().replace(/file:\/\/[^\s)]+/, (url) => path(url));
-}
-
-function path(url: string): string {
-  const [, file = url, position = ""] = /^(.*?)((?::\d+)*)$/.exec(url) ?? [];
-  try {
-    return fileURLToPath(file) + position;
-  } catch {
-    return url;
-  }
-}
-
-function isApplication(frame: string): boolean {
-  return (
-    frame.startsWith("at ") && !/node_modules[\\/]|\(?node:|<anonymous>\)?$|[\\/]pg-pool[\\/]/.test(frame)
-  );
 }

@@ -8,17 +8,18 @@ import { isSame, override } from "./override.ts";
 import type { ConnectCallback, HookablePool, PgClient } from "./pg-types.ts";
 import { observeEvents, type PoolEvents } from "./pool-events.ts";
 import { settlingCallback, settlingPromises, settlingResult } from "./settling.ts";
+import { DEEPEST } from "./site-depth.ts";
 
 /** Hears what happens in one pool, in the middle of the application's work: nothing here may throw. */
 export interface PoolObserver extends DialObserver, PoolEvents {
-  /** Whether it is of interest where the application asks for the connection it is about to ask for. */
-  notesSite(): boolean;
+  /** How many frames to note of the place where the application is about to ask for a connection; 0 for none. */
+  siteDepth(): number;
   /**
    * A client is asked for; called before pg-pool sees the request.
    *
    * @param isExplicit The application called `connect`, and is to release; otherwise `pool.query` does
    * @param isPromised The request has no callback
-   * @param site Where it did so, if {@link notesSite}
+   * @param site Where it did so, if {@link siteDepth} is above 0
    * @returns Undefined: the request is not followed
    */
   requested(isExplicit: boolean, isPromised: boolean, site: CallSite | undefined): Hold | undefined;
@@ -69,7 +70,8 @@ export function hookPool(
         (this === pool || isSame(this, pool));
       if (!isOurs) return Reflect.apply(original, this, args);
 
-      const site = isQuery ? querySite : observer.notesSite() ? new CallSite() : undefined;
+      const depth = isQuery ? 0 : observer.siteDepth();
+      const site = isQuery ? querySite : depth > 0 ? new CallSite(depth) : undefined;
       const hold = observer.requested(!isQuery, !callback, site);
       if (!hold) return Reflect.apply(original, this, args);
       try {
@@ -123,7 +125,7 @@ export function hookPool(
     return function query(this: HookablePool, ...args: unknown[]): unknown {
       const wasQuery = isQuery;
       isQuery = true;
-      querySite = opensTransaction(args[0]) ? new CallSite() : undefined;
+      querySite = opensTransaction(args[0]) ? new CallSite(DEEPEST) : undefined;
       try {
         return Reflect.apply(original, this, args);
       } finally {

@@ -41,7 +41,7 @@ export interface PoolState {
 
 interface LongHold {
   readonly heldSeconds: number;
-  /** Like `src/reports.ts:41`. */
+  /** Like `src/reports.ts:41:23`. */
   readonly site: string | undefined;
 }
 

@@ -242,7 +242,7 @@ export class WatchedPool implements PoolObserver {
     if (!seen || seen.isReported) return false;
     seen.isReported = true;
     this.counts.leaks++;
-    if (!hold.site && hold.isExplicit) this.#sites?.missed(now());
+    if (hold.isExplicit && !hold.site?.isConclusive) this.#sites?.missed(now());
     return true;
   }
 
@@ -250,15 +250,19 @@ export class WatchedPool implements PoolObserver {
   // A mistake of ours must not become the application's. What each checkout comes through has its own `try`: calls by way
   // of `#quietly` cannot be inlined.
 
-  notesSite(): boolean {
-    return this.#sites?.take() === true;
+  siteDepth(): number {
+    try {
+      return this.#sites?.take() ?? 0;
+    } catch (fault) {
+      this.faulted(fault);
+      return 0;
+    }
   }
 
   requested(isExplicit: boolean, isPromised: boolean, site: CallSite | undefined): Hold | undefined {
     try {
       const { nesting, reports } = this.#tools;
       const at = now();
-      if (isExplicit) this.#sites?.refill(at);
       this.counts.requests++;
       const outer = this.#outerHold();
       if (outer) reports.nestedCheckout(this, outer, site);

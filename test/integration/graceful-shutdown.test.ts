@@ -63,7 +63,7 @@ test("whoever does not finish is cut off, and the process ends all the same", as
   expect(await exited).toEqual([0, null]);
   expect(said()).toContain("requests were still under way after 200 ms and were cut off");
   expect(said()).toMatch(
-    /orders - a connection was not returned within 200 ms and was cut off: checked out at \S*graceful-app\.ts:\d+, held for/,
+    /orders - a connection was not returned within 200 ms and was cut off: checked out at \S*graceful-app\.ts:\d+:\d+, held for/,
   );
   expect(said()).toContain("exit total=0 ended=true");
 });

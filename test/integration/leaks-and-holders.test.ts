@@ -6,7 +6,7 @@ import { makePool, makeScope, read } from "../support/pools.ts";
 import { until } from "../support/until.ts";
 
 const quiet = () => ({ debug: vi.fn(), info: vi.fn(), warn: vi.fn(), error: vi.fn() });
-const HERE = /^test\/integration\/leaks-and-holders\.test\.ts:\d+$/;
+const HERE = /^test\/integration\/leaks-and-holders\.test\.ts:\d+:\d+$/;
 
 async function leakyCheckout(pool: pg.Pool): Promise<pg.PoolClient> {
   return await pool.connect();
@@ -28,7 +28,7 @@ test("a leak is reported once, with where and what, and taken back when the conn
   const reading = await read(scope, "orders");
   expect(reading).toMatchObject({ leaks: 1, suspects: [{ site: expect.stringMatching(HERE) }], used: 1 });
   expect(reading.verdict).toMatch(
-    /^orders: 1\/3 in use; 1 held over 0\.\d s since checkout at test\/integration\/leaks-and-holders\.test\.ts:\d+ — suspected leak$/,
+    /^orders: 1\/3 in use; 1 held over 0\.\d s since checkout at test\/integration\/leaks-and-holders\.test\.ts:\d+:\d+ — suspected leak$/,
   );
   const [event] = leak.mock.calls[0] ?? [];
   expect(event).toMatchObject({ pool: "orders", site: expect.stringMatching(HERE), lastVerb: "SELECT" });
@@ -38,7 +38,7 @@ test("a leak is reported once, with where and what, and taken back when the conn
   expect(event.stack.join("\n")).not.toMatch(/node_modules|hooks\.ts|watched-pool/);
   const said = logger.warn.mock.calls.flat().find((line) => line.includes("suspected leak: "));
   expect(said).toMatch(
-    /^orders - suspected leak: a connection checked out at test\/integration\/leaks-and-holders\.test\.ts:\d+ has been held for 0\.\d s \(idle, last statement SELECT, process id \d+\); release it in a finally block\n {4}at /,
+    /^orders - suspected leak: a connection checked out at test\/integration\/leaks-and-holders\.test\.ts:\d+:\d+ has been held for 0\.\d s \(idle, last statement SELECT, process id \d+\); release it in a finally block\n {4}at /,
   );
 
   client.release();
@@ -190,7 +190,7 @@ test("a connection released inside a transaction is counted each time and compla
   expect(await read(scope, "orders")).toMatchObject({ releasedInTransaction: 2 });
   expect(logger.warn).toHaveBeenCalledOnce();
   expect(logger.warn.mock.calls[0]?.[0]).toMatch(
-    /^orders - a connection checked out at test\/integration\/leaks-and-holders\.test\.ts:\d+ was released inside a transaction \(last statement BEGIN, process id \d+\); its next holder finds it open: COMMIT or ROLLBACK before the release$/,
+    /^orders - a connection checked out at test\/integration\/leaks-and-holders\.test\.ts:\d+:\d+ was released inside a transaction \(last statement BEGIN, process id \d+\); its next holder finds it open: COMMIT or ROLLBACK before the release$/,
   );
   expect(event).toHaveBeenCalledTimes(2);
   off();

@@ -134,12 +134,12 @@ test("nested checkouts that deadlock", async () => {
   const [event] = nested.mock.calls[0] ?? [];
   expect(event).toMatchObject({
     pool: "orders",
-    outerSite: expect.stringMatching(/situations\.test\.ts:\d+$/),
-    innerSite: expect.stringMatching(/situations\.test\.ts:\d+$/),
+    outerSite: expect.stringMatching(/situations\.test\.ts:\d+:\d+$/),
+    innerSite: expect.stringMatching(/situations\.test\.ts:\d+:\d+$/),
   });
   expect(event.outerSite).not.toBe(event.innerSite);
   expect(said("warn")).toMatch(
-    /orders - nested checkout: .* asks for another at .*situations\.test\.ts:\d+; /,
+    /orders - nested checkout: .* asks for another at .*situations\.test\.ts:\d+:\d+; /,
   );
   await becomes(scope, "ok");
   await expectBystanderUntouched(scope);

@@ -46,7 +46,7 @@ test("the place is told of a connection held by hand, and the failure of a query
   await client.query("SET statement_timeout = 30");
   await client.query("SELECT pg_sleep(5)").catch(() => {});
   expect(events).toMatchObject([{ errorType: "57014", sql: "SELECT pg_sleep(?)" }]);
-  expect(events[0]?.site).toMatch(/slow-queries\.test\.ts:\d+$/);
+  expect(events[0]?.site).toMatch(/slow-queries\.test\.ts:\d+:\d+$/);
   expect(events[0]).not.toHaveProperty("rows");
   expect(lines()[0]).toMatch(/error=57014, site=\S*slow-queries\.test\.ts:\d+/);
 });

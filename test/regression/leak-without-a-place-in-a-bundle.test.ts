@@ -45,7 +45,7 @@ test("an application bundled into one file with poolscope has the places of its 
     });
     const { stdout } = await promisify(execFile)(process.execPath, [outfile], { cwd: folder });
     const holder = JSON.parse(stdout) as { site?: string; stack: string[] };
-    expect(holder.site).toMatch(/^bundle\.mjs:\d+$/);
+    expect(holder.site).toMatch(/^bundle\.mjs:\d+:\d+$/);
     expect(holder.stack[0]).toContain("handleOrder");
   } finally {
     await rm(folder, { recursive: true });
