@@ -15,7 +15,7 @@ export class CallSite {
   #all: readonly Frame[] | undefined;
   #application: readonly Frame[] | undefined;
 
-  constructor(depth: number) {
+  constructor(depth: number = DEEPEST) {
     this.#depth = depth;
     const limit = Error.stackTraceLimit;
     const needed = OWN_FRAMES + depth;

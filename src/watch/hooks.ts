@@ -8,7 +8,6 @@ import { isSame, override } from "./override.ts";
 import type { ConnectCallback, HookablePool, PgClient } from "./pg-types.ts";
 import { observeEvents, type PoolEvents } from "./pool-events.ts";
 import { settlingCallback, settlingPromises, settlingResult } from "./settling.ts";
-import { DEEPEST } from "./site-depth.ts";
 
 /** Hears what happens in one pool, in the middle of the application's work: nothing here may throw. */
 export interface PoolObserver extends DialObserver, PoolEvents {
@@ -125,7 +124,7 @@ export function hookPool(
     return function query(this: HookablePool, ...args: unknown[]): unknown {
       const wasQuery = isQuery;
       isQuery = true;
-      querySite = opensTransaction(args[0]) ? new CallSite(DEEPEST) : undefined;
+      querySite = opensTransaction(args[0]) ? new CallSite() : undefined;
       try {
         return Reflect.apply(original, this, args);
       } finally {
