@@ -49,22 +49,19 @@ function librariesInFront(): number | undefined {
 function filesOfStack(): string[] | undefined {
   const before = Object.getOwnPropertyDescriptor(Error, "prepareStackTrace");
   const limit = Error.stackTraceLimit;
-  if (!(limit > 0) || (before && !(before.configurable && before.writable))) return undefined;
+  if (!(limit > 0) || (before && !before.writable)) return undefined;
   let files: string[] | undefined;
   try {
     Reflect.set(Error, "stackTraceLimit", OWN_FRAMES + 1 + DEEPEST);
-    Reflect.defineProperty(Error, "prepareStackTrace", {
-      value: (_: Error, frames: readonly NodeJS.CallSite[]) => {
-        files = frames.slice(1).map((frame) => pathOf(frame.getFileName() ?? ""));
-        return "";
-      },
-      configurable: true,
-      writable: true,
+    // Plain assignments: definitions would change the shape of Error, and code that V8 compiled for it.
+    Reflect.set(Error, "prepareStackTrace", (_: Error, frames: readonly NodeJS.CallSite[]) => {
+      files = frames.slice(1).map((frame) => pathOf(frame.getFileName() ?? ""));
+      return "";
     });
     // Reading it formats it.
     void new Error().stack;
   } finally {
-    if (before) Reflect.defineProperty(Error, "prepareStackTrace", before);
+    if (before) Reflect.set(Error, "prepareStackTrace", before.value);
     else Reflect.deleteProperty(Error, "prepareStackTrace");
     Reflect.set(Error, "stackTraceLimit", limit);
   }
