@@ -47,7 +47,8 @@ export async function checkEnded(
     run.found(isDrained ? "drain() rejects" : "end() rejects", end.error.message);
   }
   link.heal("reset");
-  const lost = () => run.lostCallers + forgotten + (end.answers > 0 ? 0 : 1);
+  const lostCallers = () => (isDrained ? excuses.callers : run.lostCallers);
+  const lost = () => lostCallers() + forgotten + (end.answers > 0 ? 0 : 1);
   if (!(await run.within(() => callers.unanswered.length <= lost()))) {
     run.found(isDrained ? "unanswered after drain()" : "unanswered after end()", describeUnanswered(run));
   }

@@ -7,7 +7,7 @@ import { isCalm, watchLag } from "./lag.ts";
 import { ApplicationMistake } from "./mistakes.ts";
 import { planOf } from "./plan.ts";
 import { type Finding, Run, type Subject, type World } from "./run.ts";
-import { currentRun, noteTimers } from "./timers.ts";
+import { currentRun, noteTimers, timersAlive } from "./timers.ts";
 
 export interface Order {
   readonly seeds: readonly number[];
@@ -55,6 +55,7 @@ const stopWatching = watchLag(async () => {
   await client.end();
 });
 const seeds = [...order.seeds];
+const played: Run[] = [];
 let running = 0;
 await Promise.all(
   Array.from({ length: order.concurrency }, async () => {
@@ -69,16 +70,18 @@ await Promise.all(
 );
 stopWatching();
 await admin.end();
-// By now everything has ended by itself.
-setTimeout(() => console.error("still alive:", process.getActiveResourcesInfo()), 20_000).unref();
+// By now everything has ended by itself, also what a place that was lost has left behind.
+setTimeout(reportAlive, 18_000).unref();
 send({ is: "finished" });
+// The channel alone keeps no process.
+process.channel?.unref();
 clearInterval(heartbeat);
-process.disconnect?.();
 
 async function play(seed: number): Promise<void> {
   const since = performance.now();
   const plan = planOf(seed);
   const runs = await Promise.all(order.subjects.map((subject) => Run.play(plan, subject, world)));
+  played.push(...runs);
   const sum = (count: (run: Run) => number) => runs.reduce((total, run) => total + count(run), 0);
   send({
     is: "played",
@@ -92,6 +95,17 @@ async function play(seed: number): Promise<void> {
       millis: performance.now() - since,
     },
   });
+}
+
+/** Something keeps this process: which run has made it, and where. */
+function reportAlive(): void {
+  for (const run of played) {
+    const places = timersAlive(run.timers);
+    if (places.length > 0) run.found("process kept alive", places.join("; "));
+    const findings = run.findings.filter(({ kind }) => kind === "process kept alive");
+    if (findings.length > 0) send({ is: "played", seed: -1, findings, facts: NO_FACTS });
+  }
+  console.error("still alive:", process.getActiveResourcesInfo().join(", "));
 }
 
 /** The application's own mistakes are survived, as by a process with such a handler. Nothing else may come here. */
