@@ -242,15 +242,13 @@ export class Gate {
       const at = queue.indexOf(item);
       if (at !== -1) queue.splice(at, 1);
     }
-    ticket.settle(this.#failureOf(ticket));
+    const timeout = () => this.#recycler.coded(new Error("timeout exceeded when trying to connect"));
+    ticket.settle(this.#failureOf(ticket) ?? timeout());
   }
 
-  /** Error of a caller without a client: its own, or of the last dial; else pg-pool's timeout. */
+  /** Why a caller has no client: its own error, or that of the last dial. Undefined: the server is not the cause. */
   #failureOf(ticket: Ticket): unknown {
-    const recycler = this.#recycler;
-    if (ticket.error) return ticket.error;
-    if (this.#isClosed && recycler.lastConnectError) return copyError(recycler.lastConnectError);
-    return recycler.coded(new Error("timeout exceeded when trying to connect"));
+    return ticket.error ?? (this.#isClosed ? copyError(this.#recycler.lastConnectError) : undefined);
   }
 
   /** In pg-pool's queue a caller waits for others, and not for the server: only the pool's own limit counts. */
