@@ -73,6 +73,7 @@ export type {
   DistributionSummary,
   HeldConnections,
   LeakSuspect,
+  PoolDeadlock,
   PoolReading,
 } from "./readings/pool-reading.ts";
 export { type PoolRecycling, recycle } from "./recycling/recycle.ts";

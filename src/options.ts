@@ -68,7 +68,8 @@ export interface PoolscopeOptions {
   leakAfterMillis?: number | undefined;
   /**
    * `"warn"` looks for callers that ask for a connection of a pool while they hold one of it, which can end with all of
-   * them waiting for each other. Follows asynchronous flows with AsyncLocalStorage, which costs something per checkout.
+   * them waiting for each other, also over two pools. A flow that asks while a statement of the holder runs was begun
+   * beside it, and is not nested. Follows asynchronous flows with AsyncLocalStorage, which costs something per checkout.
    *
    * @default "off"
    */

@@ -184,14 +184,15 @@ function slowQueriesRule(limits: CountLimits, slowQueryMillis: number): Rule {
 
 /** Not while another condition explains that nothing moves: then it is as it was. */
 function stuckRule(limits: Limits, stuckAfterSeconds: number): Rule {
-  const word = ({ condition }: AssessedReading) => words(condition === "self_deadlock" ? condition : "stuck");
+  const isDeadlock = ({ condition }: AssessedReading) => /deadlock$/.test(condition);
+  const word = (reading: AssessedReading) => words(isDeadlock(reading) ? reading.condition : "stuck");
   return {
     ...limits,
     name: "stuck",
     severity: "critical",
     meter: () => (reading) => {
       if (isBlocked(reading) || reading.connectFailing !== undefined) return undefined;
-      return Number(reading.condition === "self_deadlock" || reading.stalledSeconds >= stuckAfterSeconds);
+      return Number(isDeadlock(reading) || reading.stalledSeconds >= stuckAfterSeconds);
     },
     entered: (reading) => `${word(reading)} (${reading.verdict})`,
     left: (reading, _value, last) => `no longer ${word(last)} (${reading.verdict})`,

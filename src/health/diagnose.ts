@@ -1,4 +1,4 @@
-import type { ConnectFailures, LeakSuspect, PoolReading } from "../readings/pool-reading.ts";
+import type { ConnectFailures, LeakSuspect, PoolDeadlock, PoolReading } from "../readings/pool-reading.ts";
 
 /** What is the matter with a pool, if anything. */
 export type Condition =
@@ -9,6 +9,7 @@ export type Condition =
   | "leak_suspected"
   | "long_running"
   | "self_deadlock"
+  | "deadlock"
   | "server_unreachable"
   | "authentication_failed"
   | "too_many_connections"
@@ -39,7 +40,7 @@ export function diagnose(reading: PoolReading, circumstances: Circumstances): Di
 }
 
 function find(reading: PoolReading, circumstances: Circumstances): [Condition, string] {
-  const { used, limit, waiting, stalledSeconds, heldByWaiters, utilization } = reading;
+  const { used, limit, waiting, stalledSeconds, utilization } = reading;
   const { eventLoopDelaySeconds: delay } = circumstances;
   if (delay >= STALLED_FROM_SECONDS) {
     const blocked = `the event loop was blocked for ${delay.toFixed(1)} s`;
@@ -53,9 +54,8 @@ function find(reading: PoolReading, circumstances: Circumstances): [Condition, s
     const hanging = `connections have not opened for ${reading.connectFailingSeconds.toFixed(1)} s`;
     return ["server_unreachable", `${hanging}: see network, and set connectionTimeoutMillis`];
   }
-  if (used >= limit && waiting > 0 && heldByWaiters >= used) {
-    const all = `all ${used} are held by callers that wait for another one of this pool`;
-    return ["self_deadlock", `${all}: pass the connection on instead of asking for a second`];
+  if (reading.deadlock && reading.deadlock.seconds >= circumstances.stuckAfterSeconds) {
+    return describeDeadlock(reading.deadlock, used);
   }
   if (stalledSeconds >= circumstances.stuckAfterSeconds) {
     const nothing = `stuck: nothing was handed out or returned for ${stalledSeconds.toFixed(1)} s`;
@@ -95,6 +95,16 @@ function describeHolds(holds: readonly LeakSuspect[]): string {
   const held = Math.min(...holds.map(({ heldSeconds }) => heldSeconds));
   const where = sites.length > 0 ? ` since checkout at ${sites.slice(0, 3).join(", ")}` : "";
   return `${holds.length} held over ${held < 10 ? held.toFixed(1) : Math.floor(held)} s${where}`;
+}
+
+function describeDeadlock({ pools }: PoolDeadlock, used: number): [Condition, string] {
+  if (pools.length === 1) {
+    const all = `all ${used} are held by callers that wait for another one of this pool`;
+    return ["self_deadlock", `${all}: pass the connection on instead of asking for a second`];
+  }
+  const who = `${pools.slice(0, -1).join(", ")} and ${pools.at(-1)}`;
+  const all = `deadlock of ${who}: every connection is held by a caller that waits for one of the other pool`;
+  return ["deadlock", `${all}: ask for them in the same order everywhere, or release the first before`];
 }
 
 function whyStuck({ total, limit, idle, connecting, held }: PoolReading): string {

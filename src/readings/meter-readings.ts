@@ -117,6 +117,9 @@ function poolReading(
       kept: metrics.value("held", "kept"),
     }),
     heldByWaiters: seen.heldByWaiters,
+    ...(seen.deadlock && {
+      deadlock: Object.freeze({ ...seen.deadlock, pools: Object.freeze(seen.deadlock.pools) }),
+    }),
     suspects: longHolds(seen.suspects),
     longRunning: longHolds(seen.longRunning),
     peakUsed: metrics.value("peakUsed"),

@@ -40,6 +40,14 @@ export interface LeakSuspect {
   readonly site?: string;
 }
 
+/** Pools whose connections are all held by callers that wait for another one of these pools. */
+export interface PoolDeadlock {
+  /** This pool, and the others of the cycle. */
+  readonly pools: readonly string[];
+  /** Since the last of the callers began to wait. */
+  readonly seconds: number;
+}
+
 /**
  * One pool at one moment, as the exported metrics tell it. Frozen; history, health and alerts are made from nothing
  * else. Counts run from the beginning of the watch.
@@ -83,6 +91,8 @@ export interface PoolReading {
   readonly held: HeldConnections;
   /** Used connections whose holders wait for another one of this pool; known with `nestedCheckouts: "warn"` only. */
   readonly heldByWaiters: number;
+  /** Where all connections are held by callers that do nothing but wait; known with `nestedCheckouts: "warn"` only. */
+  readonly deadlock?: PoolDeadlock;
   /** The connections reported as leaks and not returned. */
   readonly suspects: readonly LeakSuspect[];
   /** The connections held for `leakAfterMillis` that are at work. */

@@ -69,11 +69,13 @@ export class Connection {
 
   handedOut(hold: Hold): void {
     this.hold = hold;
+    hold.connection = this;
     this.checkouts++;
   }
 
   returned(hold: Hold): void {
     this.hold = undefined;
+    hold.connection = undefined;
     hold.isReleased = true;
   }
 

@@ -13,6 +13,8 @@ export interface SeenHold {
   isReportedAtWork: boolean;
 }
 
+export const NO_HOLDS: readonly Hold[] = [];
+
 /** One checkout: a request, then a connection that a caller holds. */
 export class Hold {
   /** By `connect()`, and so for the application to release; otherwise `pool.query` has it. */
@@ -20,8 +22,12 @@ export class Hold {
   readonly site: CallSite | undefined;
   /** Whose use it is; undefined: nobody is told. */
   readonly task: CallerTask | undefined;
-  /** What the caller holds of the same pool already, where that is looked for. */
-  readonly outer: Hold | undefined;
+  /** What the flow of the caller holds already, of any pool, where that is looked for. */
+  readonly outers: readonly Hold[];
+  /** `performance.now()` of the last use of its connection, where nested checkouts are looked for. */
+  usedAt: number = Number.NEGATIVE_INFINITY;
+  /** The connection while it is held. */
+  connection: { readonly activity: string } | undefined;
   /** `performance.now()` when it was asked for; undefined for holds older than the watch. */
   readonly requestedAt: number | undefined;
   /** `performance.now()` when it was handed out; when the watch began for holds older than that. */
@@ -46,19 +52,19 @@ export class Hold {
     isExplicit: boolean,
     site: CallSite | undefined,
     task: CallerTask | undefined,
-    outer: Hold | undefined,
+    outers: readonly Hold[],
   ) {
     this.isExplicit = isExplicit;
     this.site = site;
     this.task = task;
-    this.outer = outer;
+    this.outers = outers;
     this.requestedAt = requestedAt;
     this.since = requestedAt ?? performance.now();
   }
 
   /** Held since before the watch: by whom and since when is not known. */
   static fromBefore(): Hold {
-    const hold = new Hold(undefined, false, undefined, undefined, undefined);
+    const hold = new Hold(undefined, false, undefined, undefined, NO_HOLDS);
     hold.handedOut(hold.since);
     return hold;
   }

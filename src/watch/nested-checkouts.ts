@@ -1,5 +1,6 @@
 import { AsyncLocalStorage } from "node:async_hooks";
 import { subscribe, unsubscribe } from "node:diagnostics_channel";
+import { Deadlocks } from "./deadlocks.ts";
 import type { Hold } from "./hold.ts";
 
 /** What an asynchronous flow of the application asked for: a chain, innermost first. */
@@ -11,6 +12,15 @@ interface Frame {
   readonly isOwn: boolean;
   readonly outer: Frame | undefined;
 }
+
+/** A connection that a flow holds. */
+interface NestedHold {
+  /** Stands for its pool. */
+  readonly pool: object;
+  readonly hold: Hold;
+}
+
+const NONE: readonly NestedHold[] = [];
 
 /** Published in the flow of each request that a server gets. https://nodejs.org/api/diagnostics_channel.html#http */
 const REQUEST_STARTS = "http.server.request.start";
@@ -27,6 +37,7 @@ const TURNS = 16;
  * server, which nothing in the process waits for.
  */
 export class NestedCheckouts {
+  readonly deadlocks: Deadlocks = new Deadlocks();
   readonly #flow = new AsyncLocalStorage<Frame | undefined>();
   /** Handed out in this moment, by a promise. */
   readonly #fresh = new Set<Hold>();
@@ -40,13 +51,21 @@ export class NestedCheckouts {
     unsubscribe(REQUEST_STARTS, this.#begin);
   }
 
-  /** What the present flow holds of `pool`. */
-  holdOf(pool: object): Hold | undefined {
+  /**
+   * What the present flow holds, innermost first. Not a connection on which a statement runs: then the flow of its holder
+   * is elsewhere, and this one was begun beside it.
+   */
+  holds(): readonly NestedHold[] {
+    let holds: NestedHold[] | undefined;
     for (let frame = this.#flow.getStore(); frame; frame = frame.outer) {
-      const { hold, isOwn } = frame;
-      if (frame.pool === pool && hold.isHeld && (isOwn || this.#fresh.has(hold))) return hold;
+      const { hold, pool, isOwn } = frame;
+      if (!hold.isHeld || !(isOwn || this.#fresh.has(hold))) continue;
+      if (hold.connection?.activity !== "executing") {
+        holds ??= [];
+        holds.push({ pool, hold });
+      }
     }
-    return undefined;
+    return holds ?? NONE;
   }
 
   /** The present flow asks for a connection, by a promise. */

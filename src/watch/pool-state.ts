@@ -1,6 +1,7 @@
 import type { AwakeClock } from "./awake-clock.ts";
 import type { Activity } from "./connection.ts";
 import type { HeldConnection } from "./connections.ts";
+import type { Deadlock } from "./deadlocks.ts";
 import type { Peak } from "./peak.ts";
 import type { HookablePool } from "./pg-types.ts";
 import { countInQueue, gateOf } from "./recycled-pools.ts";
@@ -18,6 +19,8 @@ export interface PoolState {
   readonly stalledSeconds: number;
   /** Used connections whose holders wait for another one of the same pool. Known only where nesting is looked for. */
   readonly heldByWaiters: number;
+  /** All connections of these pools are held by flows that wait for another one of them. Known like `heldByWaiters`. */
+  readonly deadlock?: { readonly pools: readonly string[]; readonly seconds: number };
   /** The used connections by what is done with them, those held for good apart; together they are `used`. */
   readonly held: Readonly<Record<Activity | "kept", number>>;
   readonly limit: number;
@@ -88,6 +91,8 @@ export interface Known {
   /** Whether a connection is held for good, on purpose. */
   isKept(connection: HeldConnection): boolean;
   readonly waiters: Waiters;
+  readonly heldByWaiters: number;
+  readonly deadlock: Deadlock | undefined;
   readonly guards: Iterable<LoadGuard>;
   readonly peakUsed: Peak;
   readonly peakWaiting: Peak;
@@ -110,6 +115,7 @@ export function limitOf({ options }: HookablePool): number {
 
 export function stateOf(pool: HookablePool, givenPoolSize: number | undefined, known: Known): PoolState {
   const { connecting, dialFailing, dialFailingSeconds, waiters, guards, peakUsed, peakWaiting } = known;
+  const { deadlock } = known;
   const { totalCount: total, idleCount: idle, options } = pool;
   const at = performance.now();
   const used = total - idle - connecting;
@@ -127,7 +133,10 @@ export function stateOf(pool: HookablePool, givenPoolSize: number | undefined, k
     waiting,
     waiterAgesSeconds: waiters.agesSeconds(queued, gate, at),
     stalledSeconds: waiters.stalledSeconds(gate, at, known.clock),
-    heldByWaiters: waiters.countHolds(),
+    heldByWaiters: known.heldByWaiters,
+    ...(deadlock && {
+      deadlock: { pools: deadlock.pools, seconds: known.clock.awakeMillis(deadlock.since, at) / 1000 },
+    }),
     ...lookAtHolds(known, used, at),
     limit,
     idleMin,

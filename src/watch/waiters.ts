@@ -1,4 +1,5 @@
 import type { AwakeClock } from "./awake-clock.ts";
+import { isWaitingFor } from "./deadlocks.ts";
 import type { Hold } from "./hold.ts";
 import type { Gate } from "./recycled-pools.ts";
 
@@ -94,10 +95,19 @@ export class Waiters {
     return gone;
   }
 
-  /** How many different holds the waiters sit on. */
-  countHolds(): number {
+  /** Requests that wait, oldest first. */
+  holds(): readonly Hold[] {
+    return this.#waiting();
+  }
+
+  /** How many of the holds of a pool the waiters sit on. */
+  countHolds(held: ReadonlySet<Hold>): number {
     const holds = new Set<Hold>();
-    for (const { outer } of this.#waiting()) if (outer && !outer.isReleased) holds.add(outer);
+    for (const waiting of this.#waiting()) {
+      for (const outer of waiting.outers) {
+        if (held.has(outer) && isWaitingFor(outer, waiting)) holds.add(outer);
+      }
+    }
     return holds.size;
   }
 

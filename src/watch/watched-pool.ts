@@ -8,14 +8,16 @@ import type { CallerTask } from "./callers.ts";
 import { codeTimeout } from "./coded-timeout.ts";
 import type { Connection } from "./connection.ts";
 import { Connections, type HeldConnection } from "./connections.ts";
+import type { Deadlock, PoolSeats } from "./deadlocks.ts";
 import { DIAL_TIMEOUT, timeoutType } from "./dial-failure.ts";
 import { clientClassOf } from "./dial-hooks.ts";
 import { Dials } from "./dials.ts";
-import { Hold } from "./hold.ts";
+import { Hold, NO_HOLDS } from "./hold.ts";
 import { hookPool, type PoolObserver } from "./hooks.ts";
 import { LongHolds } from "./long-holds.ts";
 import { Moment } from "./moment.ts";
 import { MovingMean } from "./moving-mean.ts";
+import type { NestedCheckouts } from "./nested-checkouts.ts";
 import { Peak } from "./peak.ts";
 import type { ConnectCallback, HookablePool, PgClient, PgPool } from "./pg-types.ts";
 import { PoolCounts } from "./pool-counts.ts";
@@ -34,7 +36,7 @@ const MILLIS = 1000;
  * One pool under watch: plain numbers, nothing shared with other pools. State is read from the pool when somebody
  * looks; only what leaves no trace in the pool (handing out, timeouts, dials) is counted as it happens.
  */
-export class WatchedPool implements PoolObserver {
+export class WatchedPool implements PoolObserver, PoolSeats {
   readonly counts: PoolCounts;
   /** What the application holds. Does not keep the pool. */
   readonly handle: PoolWatch;
@@ -92,10 +94,16 @@ export class WatchedPool implements PoolObserver {
       tools.recorders.reuse,
       this.queries,
       (client) => this.#dials.has(client),
-      nesting && (({ hold }) => hold?.isExplicit && nesting.uses(this.#flowKey, hold)),
+      nesting &&
+        (({ hold }) => {
+          if (!hold) return;
+          hold.usedAt = now();
+          if (hold.isExplicit) nesting.uses(this.#flowKey, hold);
+        }),
     );
     this.#unhook = hookPool(pool, this, tools.callers, this.#moment);
     noteWatch(pool, this);
+    nesting?.deadlocks.add(this);
   }
 
   #watchQueries(counts: QueryCounts, tools: QueryTools): PoolQueries {
@@ -186,10 +194,31 @@ export class WatchedPool implements PoolObserver {
       held: this.#connections.held(),
       isKept: (connection) => this.keptAs(connection) !== undefined,
       waiters: this.#waiters,
+      ...this.#waitingHolders(),
       guards: this.guards,
       peakUsed: this.#peakUsed,
       peakWaiting: this.#peakWaiting,
     });
+  }
+
+  #waitingHolders(): { heldByWaiters: number; deadlock: Deadlock | undefined } {
+    const { nesting } = this.#tools;
+    if (!nesting) return { heldByWaiters: 0, deadlock: undefined };
+    const held = new Set([...this.#connections.held()].map(({ hold }) => hold));
+    return { heldByWaiters: this.#waiters.countHolds(held), deadlock: nesting.deadlocks.of(this) };
+  }
+
+  takenSeats(): readonly Hold[] | undefined {
+    const used = this.#countUsed();
+    if (this.isOver || used < this.limit) return undefined;
+    const held = [...this.#connections.held()];
+    // The flow that was given a connection that is kept goes on without it.
+    if (held.length < used || held.some((one) => this.keptAs(one) !== undefined)) return undefined;
+    return held.map(({ hold }) => hold);
+  }
+
+  waitingHolds(): readonly Hold[] {
+    return this.isOver ? NO_HOLDS : this.#waiters.holds();
   }
 
   /** The connections handed out, each with its hold. */
@@ -261,12 +290,11 @@ export class WatchedPool implements PoolObserver {
 
   requested(isExplicit: boolean, isPromised: boolean, site: CallSite | undefined): Hold | undefined {
     try {
-      const { nesting, reports } = this.#tools;
+      const { nesting } = this.#tools;
       const at = now();
       this.counts.requests++;
-      const outer = this.#outerHold();
-      if (outer) reports.nestedCheckout(this, outer, site);
-      const hold = new Hold(at, isExplicit, site, this.#started(), outer);
+      const outers = nesting ? this.#outerHolds(nesting, site) : NO_HOLDS;
+      const hold = new Hold(at, isExplicit, site, this.#started(), outers);
       if (isExplicit && isPromised) nesting?.asks(this.#flowKey, hold);
       const { recycling } = this;
       if ((recycling.gate?.isClosed || countFree(this.#pool) <= 0) && !recycling.isRefusing()) {
@@ -280,11 +308,17 @@ export class WatchedPool implements PoolObserver {
     }
   }
 
-  /** What the present flow holds of this pool; not where that is held for good, to be notified by the server. */
-  #outerHold(): Hold | undefined {
-    const outer = this.#tools.nesting?.holdOf(this.#flowKey);
-    const connection = outer && this.#connections.of(outer);
-    return connection && this.keptAs(connection) === undefined ? outer : undefined;
+  /** What the present flow holds; of this pool not what is held for good. The first of this pool is reported. */
+  #outerHolds(nesting: NestedCheckouts, site: CallSite | undefined): readonly Hold[] {
+    const found = nesting.holds();
+    if (found.length === 0) return NO_HOLDS;
+    const outers = found.filter(({ pool, hold }) => {
+      const connection = pool === this.#flowKey && this.#connections.of(hold);
+      return !connection || this.keptAs(connection) === undefined;
+    });
+    const outer = outers.find(({ pool }) => pool === this.#flowKey);
+    if (outer) this.#tools.reports.nestedCheckout(this, outer.hold, site);
+    return outers.map(({ hold }) => hold);
   }
 
   keepFlow(callback: ConnectCallback, hold: Hold): ConnectCallback {
