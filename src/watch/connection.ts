@@ -130,14 +130,18 @@ export class Connection {
   }
 
   get isInTransaction(): boolean {
-    const status = this.transactionStatus;
-    return status === "T" || status === "E";
+    const status = this.#shownStatus;
+    // First what every release comes through.
+    return (status === "T" || status === "E") && !this.isLost;
   }
 
   /** Undefined where the client has none to show, and when the connection is lost: its transaction was rolled back. */
   get transactionStatus(): TransactionStatus | undefined {
+    return this.isLost ? undefined : this.#shownStatus;
+  }
+
+  get #shownStatus(): TransactionStatus | undefined {
     const { client } = this;
-    if (this.isLost) return undefined;
     if (typeof client.getTransactionStatus !== "function") return this.#lastStatus;
     try {
       return client.getTransactionStatus() ?? undefined;

@@ -443,7 +443,7 @@ export class WatchedPool implements PoolObserver, PoolSeats {
     }
     this.#waiters.moved(at);
     if (hold.seen?.isReported) this.#tools.reports.leakReturned(this, connection, hold);
-    if (connection.endedBy && hold.isExplicit) this.#tools.reports.lostWhileHeld(this, connection, hold);
+    if (hold.isExplicit && connection.endedBy) this.#tools.reports.lostWhileHeld(this, connection, hold);
     // With an error the connection is closed, and the transaction with it.
     if (!error && connection.isInTransaction) {
       this.counts.releasedInTransaction++;
