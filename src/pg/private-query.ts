@@ -1,3 +1,4 @@
+import { beneathLayers } from "../watch/override.ts";
 import { type ClientInside, queueOf } from "./pool-inside.ts";
 
 /** Answered by EmptyQueryResponse: no plan, no snapshot, no entry in pg_stat_statements, and allowed in any transaction. */
@@ -11,13 +12,34 @@ export const PING = "-- poolscope: are you there?";
  */
 export function ask(client: ClientInside, text: string, done: (isRefused: boolean) => void): void {
   const queue = queueOf(client);
-  if (!client.connection || !queue || typeof client._pulseQueryQueue !== "function") {
-    // pg.native, or a client of another make.
-    client.query(text === PING ? "SELECT 1" : text, (error) => done(Boolean(error)));
+  if (!queue || typeof client._pulseQueryQueue !== "function") {
+    askAnother(client, text, done);
     return;
   }
-  queue.push(new Question(text, done));
+  if (client.connection) queue.push(new Question(text, done));
+  else {
+    const { Query } = client.constructor as NativeClass;
+    if (!Query) {
+      askAnother(client, text, done);
+      return;
+    }
+    queue.push(new Query(text === PING ? NATIVE_PING : text, undefined, (error) => done(Boolean(error))));
+  }
   client._pulseQueryQueue();
+}
+
+/** libpq takes a comment alone for an error of its own. */
+const NATIVE_PING = "SELECT 1";
+
+/** The class of `pg.native`, which makes its own queries. */
+interface NativeClass {
+  readonly Query?: new (text: string, values: undefined, callback: (error?: unknown) => void) => object;
+}
+
+/** A client of another make: below what poolscope has put on it, to which the statement would be the application's. */
+function askAnother(client: ClientInside, text: string, done: (isRefused: boolean) => void): void {
+  const query = beneathLayers(client, "query");
+  query.call(client, text === PING ? NATIVE_PING : text, (error) => done(Boolean(error)));
 }
 
 /** What pg calls on the query it is working on. https://node-postgres.com/apis/client#clientquery */

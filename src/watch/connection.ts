@@ -1,4 +1,5 @@
 import { isBackendPid } from "../pg/backend-pid.ts";
+import { isExecuting } from "../pg/executing.ts";
 import type { ClientQueries } from "../queries/client-queries.ts";
 import { endedBy, watchEnding } from "./ended-session.ts";
 import type { Hold } from "./hold.ts";
@@ -108,7 +109,7 @@ export class Connection {
 
   get activity(): Activity {
     if (this.isLost) return "lost";
-    if (this.client.readyForQuery === false && !this.#isBetweenFetches) return "executing";
+    if (isExecuting(this.client) && !this.#isBetweenFetches) return "executing";
     return this.isInTransaction ? "idle_in_transaction" : "idle";
   }
 

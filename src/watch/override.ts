@@ -62,6 +62,11 @@ export function hasLayer(object: object, key: string, kind: LayerKind): boolean 
   return chainsOf(object)?.[key]?.layers.some((layer) => layer.kind === kind) ?? false;
 }
 
+/** The method below all layers, of every copy of poolscope. */
+export function beneathLayers<T extends object, K extends keyof T & string>(object: T, key: K): T[K] {
+  return (chainsOf(object)?.[key]?.base as T[K] | undefined) ?? object[key];
+}
+
 /**
  * Whether a method that was called on `receiver` was called on `object`: on itself, through a Proxy of it, or on
  * something that inherits from it.
