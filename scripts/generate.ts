@@ -78,7 +78,8 @@ ${table(
 
 ## Buckets
 
-Upper bounds, inclusive, in seconds.
+Upper bounds, inclusive, in seconds. Quantiles of readings and of the health JSON do not come from these buckets: they are
+within 5 % of the true ones, whatever the bounds. Those of \`histogram_quantile()\` in Prometheus are as exact as the bounds.
 
 ${table(
   ["Histogram", "Bounds"],

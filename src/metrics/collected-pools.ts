@@ -2,10 +2,8 @@ import type { Attributes } from "@opentelemetry/api";
 import type { ResourceMetrics } from "@opentelemetry/sdk-metrics";
 import { getOrCreate } from "../get-or-create.ts";
 import type { PoolState } from "../watch/pool-state.ts";
-import { addBuckets, type Buckets } from "./buckets.ts";
-import type { HistogramValue } from "./histogram-value.ts";
 import { EXPONENTIAL_HISTOGRAM_POINTS } from "./sdk-values.ts";
-import { ATTR_POOL_NAME, type HistogramName, METER_NAME, METRICS, type ObservableName } from "./semconv.ts";
+import { ATTR_POOL_NAME, METER_NAME, METRICS, type ObservableName } from "./semconv.ts";
 import type { PoolMetrics } from "./telemetry.ts";
 
 interface Point {
@@ -74,15 +72,7 @@ class CollectedPool implements PoolMetrics {
     return this.#points(metric).map(({ attributes, value }) => [String(attributes[key]), Number(value)]);
   }
 
-  buckets(metric: HistogramName): Buckets {
-    const series = this.#points(metric).map(({ value }) => {
-      const { buckets, sum = 0 } = value as HistogramValue;
-      return { ...buckets, sum };
-    });
-    return addBuckets(series);
-  }
-
-  #points(metric: ObservableName | HistogramName): readonly Point[] {
+  #points(metric: ObservableName): readonly Point[] {
     return this.#series.get(METRICS[metric].name) ?? [];
   }
 }

@@ -11,6 +11,7 @@ import type { WatchedPool } from "../watch/watched-pool.ts";
 import { CollectedPools } from "./collected-pools.ts";
 import type { DoubleCounting } from "./double-counting.ts";
 import { isRecordable, type Recorder } from "./histogram.ts";
+import { HistogramWindows } from "./histogram-windows.ts";
 import { PoolInstruments } from "./instruments.ts";
 import { textOfCollection } from "./prometheus-text.ts";
 import { ScopeInstruments } from "./scope-instruments.ts";
@@ -64,10 +65,11 @@ export class HostTelemetry implements Telemetry {
   }
 
   recorders(attributes: Attributes): PoolRecorders {
+    const windows = new HistogramWindows();
     const make = (metric: HistogramName, labels: Attributes): Recorder => {
       const histogram = this.#histograms.get(metric);
       const all = { ...attributes, ...labels };
-      return {
+      return windows.over(metric, {
         record: (value) => {
           if (!isRecordable(value)) return;
           try {
@@ -76,9 +78,10 @@ export class HostTelemetry implements Telemetry {
             this.#complain(error);
           }
         },
-      };
+      });
     };
     return {
+      windows,
       wait: make("waitTime", {}),
       use: make("useTime", {}),
       create: make("createTime", {}),

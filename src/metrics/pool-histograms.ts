@@ -1,6 +1,7 @@
 import type { Attributes } from "@opentelemetry/api";
 import type { PoolRecorders } from "../watch/watch-tools.ts";
 import { BucketHistogram, type Recorder } from "./histogram.ts";
+import { HistogramWindows } from "./histogram-windows.ts";
 import { type HistogramName, METRICS, QUERY_TIMES } from "./semconv.ts";
 import { withLabels } from "./series-attributes.ts";
 
@@ -14,6 +15,7 @@ export interface HistogramSeries {
 /** The histograms of one pool in plain numbers, see {@link BucketHistogram}. */
 export class PoolHistograms implements PoolRecorders {
   readonly series: HistogramSeries[] = [];
+  readonly windows: HistogramWindows = new HistogramWindows();
   readonly wait: Recorder;
   readonly use: Recorder;
   readonly create: Recorder;
@@ -35,6 +37,6 @@ export class PoolHistograms implements PoolRecorders {
     const boundaries = QUERY_TIMES.includes(metric) ? this.#queryBuckets : METRICS[metric].boundaries;
     const histogram = new BucketHistogram(boundaries);
     this.series.push({ metric, attributes: withLabels(this.#attributes, labels), histogram });
-    return histogram;
+    return this.windows.over(metric, histogram);
   }
 }

@@ -3,7 +3,6 @@ import type { PoolCounts } from "../watch/pool-counts.ts";
 import { NO_STATE, type PoolState } from "../watch/pool-state.ts";
 import type { PoolRegistry } from "../watch/registry.ts";
 import type { WatchedPool } from "../watch/watched-pool.ts";
-import { addBuckets, type Buckets } from "./buckets.ts";
 import type { BucketHistogram } from "./histogram.ts";
 import type { PoolHistograms } from "./pool-histograms.ts";
 import { NUMBERS, type Told } from "./pool-numbers.ts";
@@ -84,12 +83,6 @@ export class PoolLook implements PoolMetrics {
   byLabel(metric: ObservableName): Iterable<readonly [label: string, value: number]> {
     const told = this.#told(metric);
     return typeof told === "object" ? told : [];
-  }
-
-  buckets(metric: HistogramName): Buckets {
-    const series: Buckets[] = [];
-    this.eachHistogram(metric, ({ boundaries, counts, sum }) => series.push({ boundaries, counts, sum }));
-    return addBuckets(series);
   }
 
   #told(metric: ObservableName): Told {

@@ -2,9 +2,8 @@ import type { Attributes } from "@opentelemetry/api";
 import type { PoolState } from "../watch/pool-state.ts";
 import type { PoolRecorders } from "../watch/watch-tools.ts";
 import type { WatchedPool } from "../watch/watched-pool.ts";
-import type { Buckets } from "./buckets.ts";
 import type { DeliveryCounts } from "./scope-numbers.ts";
-import type { HistogramName, ObservableName } from "./semconv.ts";
+import type { ObservableName } from "./semconv.ts";
 
 /** What the exported metrics say of one pool at one moment. */
 export interface PoolMetrics {
@@ -15,8 +14,6 @@ export interface PoolMetrics {
   /** 0 where there is no such series. @param label The value of the metric's own attribute, where it has one */
   value(metric: ObservableName, label?: string): number;
   byLabel(metric: ObservableName): Iterable<readonly [label: string, value: number]>;
-  /** All series of a histogram together. To be read at once, or copied: they may be the ones that go on counting. */
-  buckets(metric: HistogramName): Buckets;
 }
 
 /** How poolscope lives with OpenTelemetry: with a provider of its own, or as a guest of the application's. */

@@ -1,5 +1,5 @@
 import { PoolscopeError } from "../errors.ts";
-import type { Buckets } from "../metrics/buckets.ts";
+import type { HistogramWindows } from "../metrics/histogram-windows.ts";
 import { STATE_IDLE, STATE_USED } from "../metrics/semconv.ts";
 import type { PoolMetrics, Telemetry } from "../metrics/telemetry.ts";
 import type { CloseReason } from "../watch/close-reason.ts";
@@ -8,27 +8,15 @@ import type { PoolRegistry } from "../watch/registry.ts";
 import { summarize } from "./distribution.ts";
 import type { ConnectFailures, LeakSuspect, PoolReading } from "./pool-reading.ts";
 
-/** The cumulative buckets of one pool when it was last sampled. */
-interface Baseline {
-  readonly wait: Buckets;
-  readonly use: Buckets;
-  readonly create: Buckets;
-  readonly reuse: Buckets;
-  readonly query: Buckets;
-}
-
 /** Turns what the exported metrics say into one reading per pool. Nobody looks at the pools themselves. */
 export class MeterReadings {
   readonly #telemetry: Telemetry;
   readonly #registry: PoolRegistry;
-  readonly #baselines = new Map<string, Baseline>();
   #reading: Promise<PoolReading[]> | undefined;
 
   constructor(telemetry: Telemetry, registry: PoolRegistry) {
     this.#telemetry = telemetry;
     this.#registry = registry;
-    // A new pool of an old name begins at zero.
-    registry.onAdd(({ name }) => this.#baselines.delete(name));
   }
 
   /**
@@ -47,8 +35,8 @@ export class MeterReadings {
   #read(): Promise<PoolReading[]> {
     const timestamp = new Date().toISOString();
     return orReadingFailed(
-      this.#telemetry.look(({ name }, metrics) =>
-        poolReading(name, timestamp, metrics, this.#baselines.get(name)),
+      this.#telemetry.look(({ name, counts }, metrics) =>
+        poolReading(name, timestamp, metrics, counts.recorders.windows),
       ),
     );
   }
@@ -57,16 +45,14 @@ export class MeterReadings {
   async sample(): Promise<PoolReading[]> {
     for (const pool of this.#registry.all()) pool.closePeakWindows();
     const timestamp = new Date().toISOString();
-    const readings = await orReadingFailed(
-      this.#telemetry.look(({ name }, metrics) => {
-        const since = this.#baselines.get(name);
-        this.#baselines.set(name, baseline(metrics));
-        return poolReading(name, timestamp, metrics, since);
+    return orReadingFailed(
+      this.#telemetry.look(({ name, counts }, metrics) => {
+        const { windows } = counts.recorders;
+        const reading = poolReading(name, timestamp, metrics, windows);
+        windows.clear();
+        return reading;
       }),
     );
-    const sampled = new Set(readings.map(({ pool }) => pool));
-    for (const name of this.#baselines.keys()) if (!sampled.has(name)) this.#baselines.delete(name);
-    return readings;
   }
 
   /** @throws PoolscopeError `POOLSCOPE_READING_FAILED` */
@@ -79,7 +65,7 @@ function poolReading(
   pool: string,
   timestamp: string,
   metrics: PoolMetrics,
-  since: Baseline | undefined,
+  windows: HistogramWindows,
 ): PoolReading {
   const { state: seen } = metrics;
   const idle = metrics.value("count", STATE_IDLE);
@@ -141,11 +127,11 @@ function poolReading(
     releasedInTransaction: metrics.value("releasedInTransaction"),
     shed: metrics.value("shed"),
     shedding: seen.shedding,
-    wait: summarize(metrics.buckets("waitTime"), since?.wait),
-    use: summarize(metrics.buckets("useTime"), since?.use),
-    create: summarize(metrics.buckets("createTime"), since?.create),
-    reuse: summarize(metrics.buckets("reuse"), since?.reuse),
-    ...(metrics.has("queryErrors") && queryReading(metrics, since)),
+    wait: summarize(windows.wait),
+    use: summarize(windows.use),
+    create: summarize(windows.create),
+    reuse: summarize(windows.reuse, Math.floor),
+    ...(metrics.has("queryErrors") && queryReading(metrics, windows)),
   });
 }
 
@@ -159,10 +145,10 @@ function longHolds(holds: PoolMetrics["state"]["suspects"]): readonly LeakSuspec
   );
 }
 
-function queryReading(metrics: PoolMetrics, since: Baseline | undefined): Partial<PoolReading> {
+function queryReading(metrics: PoolMetrics, windows: HistogramWindows): Partial<PoolReading> {
   const errors = metrics.byLabel("queryErrors");
   return {
-    query: summarize(metrics.buckets("queryDuration"), since?.query),
+    query: summarize(windows.query),
     queryErrors: total(errors),
     queryErrorsByType: Object.freeze(Object.fromEntries(errors)),
     slowQueries: metrics.value("slowQueries"),
@@ -188,16 +174,6 @@ function byCause(failures: LabelledCounts): ConnectFailures {
   };
   for (const [type, count] of failures) causes[failureCause(type)] += count;
   return Object.freeze(causes);
-}
-
-function baseline(metrics: PoolMetrics): Baseline {
-  return {
-    wait: metrics.buckets("waitTime"),
-    use: metrics.buckets("useTime"),
-    create: metrics.buckets("createTime"),
-    reuse: metrics.buckets("reuse"),
-    query: metrics.buckets("queryDuration"),
-  };
 }
 
 async function orReadingFailed<T>(told: Promise<T>): Promise<T> {

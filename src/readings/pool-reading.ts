@@ -5,7 +5,7 @@ export interface DistributionSummary {
   readonly count: number;
   /** All together, in seconds where it is about time. */
   readonly sum: number;
-  /** Interpolated within a bucket as Prometheus does. */
+  /** Within 5 % of the smallest value that half of all values do not exceed; never below or above all of them. */
   readonly p50?: number;
   readonly p95?: number;
   readonly p99?: number;

@@ -68,16 +68,18 @@ export class SampleLog<T extends object> {
   }
 
   /**
-   * Most changes are of counts, and small: one byte for the difference, or four; else the old value follows whole. Two
-   * bits below the column tell which.
+   * Most changes are of counts, and small: one byte for the difference, or four; else the old value follows, in four bytes
+   * where they hold it exactly, as they do most quantiles, or whole. Two bits below the column tell which.
    */
   #writeNumber(column: number, value: number, old: number): void {
     const difference = old - value;
     const isExact = Number.isSafeInteger(old) && Number.isSafeInteger(value);
-    const kind = isExact && fits(difference, 8) ? 0 : isExact && fits(difference, 32) ? 1 : 2;
+    const kind =
+      isExact && fits(difference, 8) ? 0 : isExact && fits(difference, 32) ? 1 : isShort(old) ? 3 : 2;
     this.#end = this.#log.writeUInt16LE(column * 4 + kind, this.#end);
     if (kind === 0) this.#end = this.#log.writeInt8(difference, this.#end);
     else if (kind === 1) this.#end = this.#log.writeInt32LE(difference, this.#end);
+    else if (kind === 3) this.#end = this.#log.writeFloatLE(old, this.#end);
     else this.#end = this.#log.writeDoubleLE(old, this.#end);
   }
 
@@ -89,6 +91,7 @@ export class SampleLog<T extends object> {
       const now = numbers[column] as number;
       if (kind === 0) numbers[column] = now + this.#log.readInt8(at);
       else if (kind === 1) numbers[column] = now + this.#log.readInt32LE(at);
+      else if (kind === 3) numbers[column] = this.#log.readFloatLE(at);
       else numbers[column] = this.#log.readDoubleLE(at);
       at += BYTES[kind] as number;
     }
@@ -98,7 +101,7 @@ export class SampleLog<T extends object> {
   #reserve(bytes: number): number {
     if (this.#end + bytes <= this.#log.length) return this.#end;
     const used = this.#end - this.#start;
-    const log = used + bytes > this.#log.length ? Buffer.alloc(Math.ceil((used + bytes) * 1.25)) : this.#log;
+    const log = used + bytes > this.#log.length ? Buffer.alloc(Math.ceil((used + bytes) * 1.1)) : this.#log;
     this.#log.copy(log, 0, this.#start, this.#end);
     this.#log = log;
     this.#start = 0;
@@ -107,10 +110,14 @@ export class SampleLog<T extends object> {
   }
 }
 
-const BYTES = [1, 4, 8];
+const BYTES = [1, 4, 8, 4];
 
 function fits(integer: number, bits: number): boolean {
   return integer >= -(2 ** (bits - 1)) && integer < 2 ** (bits - 1);
+}
+
+function isShort(number: number): boolean {
+  return Object.is(Math.fround(number), number);
 }
 
 function changed(now: Others, before: Others): Others | undefined {

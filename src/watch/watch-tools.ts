@@ -1,5 +1,6 @@
 import type { Attributes } from "@opentelemetry/api";
 import type { Recorder } from "../metrics/histogram.ts";
+import type { HistogramWindows } from "../metrics/histogram-windows.ts";
 import type { HistogramName } from "../metrics/semconv.ts";
 import type { FinishedQuery, QueryTools } from "../queries/pool-queries.ts";
 import type { AwakeClock } from "./awake-clock.ts";
@@ -17,6 +18,8 @@ export interface PoolRecorders {
   readonly use: Recorder;
   readonly create: Recorder;
   readonly reuse: Recorder;
+  /** The same measurements since the last sample. */
+  readonly windows: HistogramWindows;
   /** One more series: `labels` come on top of the pool's attributes. */
   make(metric: HistogramName, labels: Attributes): Recorder;
 }

@@ -1,7 +1,6 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { BucketHistogram } from "../../src/metrics/histogram.ts";
-import { summarize } from "../../src/readings/distribution.ts";
 import { dialErrorType, failureCause, timeoutType } from "../../src/watch/dial-failure.ts";
 import { MovingMean } from "../../src/watch/moving-mean.ts";
 import { Peak } from "../../src/watch/peak.ts";
@@ -28,15 +27,6 @@ test("any durations: counts add up, and each lies in the bucket its value says",
       expect(histogram.count).toBe(durations.length);
     }),
   );
-});
-
-test("quantiles are interpolated in their bucket, of what came since the moment before", () => {
-  const boundaries = [1, 2, 4];
-  const before = { boundaries, counts: [5, 0, 0, 0], sum: 2 };
-  const now = { boundaries, counts: [5, 10, 10, 0], sum: 52 };
-  expect(summarize(now, before)).toEqual({ count: 20, sum: 50, p50: 2, p95: 3.8, p99: expect.closeTo(3.96) });
-  expect(summarize(now, now)).toEqual({ count: 0, sum: 0 });
-  expect(summarize({ boundaries, counts: [0, 0, 0, 3], sum: 30 })).toMatchObject({ p50: 4, p99: 4 });
 });
 
 test("a moving mean begins as the plain mean, follows what comes later, and forgets", () => {
