@@ -115,9 +115,11 @@ export const CATALOGUE: Readonly<Record<string, CatalogueEntry>> = {
   advice: {
     about:
       "Requests that come at random (Poisson) and hold a connection for an exponential time: what the size advice says of " +
-      "that load beside what the generator did, and the wait for a connection of a pool of the size advised.",
+      "that load beside what the generator did, and the wait for a connection of a pool of the size advised. Then the advice " +
+      "is followed from one connection on, on a PostgreSQL that is short of cores, until it asks for no more.",
     targets: {
       offeredLoad: { what: "offered load, the farthest off", unit: "of what was done", atMost: 0.2 },
+      kneeSteps: { what: "doublings from where the advice ends to the best size", unit: "steps", atMost: 1 },
     },
   },
   peers: {

@@ -1,3 +1,4 @@
+export type { ServerPace } from "./advice/knee.ts";
 export type { SizeAdvice } from "./advice/size-advice.ts";
 export type { Alert, AlertRule, AlertSeverity } from "./alerts/alert.ts";
 export type { Notifier } from "./alerts/notifier.ts";
@@ -13,6 +14,7 @@ export type {
   PoolAlert,
   PoolHealth,
   PoolNumbers,
+  ServerPaceEntry,
   SizeAdviceEntry,
   SlowQueryEntry,
   UnknownHealth,
