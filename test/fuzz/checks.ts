@@ -69,12 +69,12 @@ function isCloseLost(run: Run): boolean {
 async function isEveryCallerAnswered(run: Run): Promise<boolean> {
   const { callers } = run;
   const isAnswered = () => callers.unanswered.length <= run.lostCallers;
-  const isPulsing = run.isRecycled && !run.wasStopped && !run.mistakes.excuses.isPulseLost;
+  const isPulsing = () => run.isRecycled && !run.wasStopped && !run.mistakes.excuses.isPulseLost;
   let isOver = false;
   // Whom a bare pool forgets in its queue, the next release serves.
   const probing = (async () => {
-    while (!isPulsing && !isOver && run.lostSlots < run.plan.pool.max) {
-      if (!isAnswered()) {
+    while (!isOver && run.lostSlots < run.plan.pool.max) {
+      if (!isPulsing() && !isAnswered()) {
         const client = await callers.take(1_000);
         if (client) await callers.isAnswering(client);
       }
