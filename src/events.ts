@@ -53,7 +53,7 @@ export interface SlowQuery {
 
 /** The events of a scope and what they carry. */
 export interface PoolscopeEvents {
-  /** A connection has been held for longer than `leakAfterMillis`. Once for each. */
+  /** A connection has been held, and not used, for longer than `leakAfterMillis`. Once for each. */
   leak: HeldConnection;
   /** A connection reported as a leak was returned after all. */
   leakReturned: HeldConnection;
