@@ -106,7 +106,7 @@ test("the example of draining names the place and the time of what was held", {
     await until(() => output.includes("held"), MINUTE / 2);
     child.kill("SIGTERM");
     await until(() => complaints.includes("held for"));
-    expect(complaints).toMatch(/^held for \d[\d.]* s since .*held-?\.?mjs:\d+$/m);
+    expect(complaints).toMatch(/^held for \d[\d.]* s since .*held-?\.?mjs:\d+:\d+$/m);
   } finally {
     child.kill("SIGKILL");
     await exited;

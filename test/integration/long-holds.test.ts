@@ -7,7 +7,7 @@ import type { PoolscopeOptions, WatchOptions } from "../../src/index.ts";
 import { makePool, makeScope, read } from "../support/pools.ts";
 import { until } from "../support/until.ts";
 
-const HERE = /^test\/integration\/long-holds\.test\.ts:\d+$/;
+const HERE = /^test\/integration\/long-holds\.test\.ts:\d+:\d+$/;
 
 function stage(options: PoolscopeOptions = {}, watch: WatchOptions = {}, max = 3) {
   const logger = { debug: vi.fn(), info: vi.fn(), warn: vi.fn(), error: vi.fn() };
