@@ -15,17 +15,15 @@ const MAX_REQUESTS = 1_000;
  * notice by itself: the requests of the process are looked at until one settles the matter.
  */
 export class MountCheck {
-  readonly #hasPassed: (request: IncomingMessage) => boolean;
   readonly #logger: Logger;
   readonly #handlers = new Set<unknown>();
   readonly #own = new WeakSet<HttpHandler>();
+  readonly #passed = new WeakSet<IncomingMessage>();
   #requests = 0;
   #isListening = false;
   #isSettled = false;
 
-  /** @param hasPassed Whether a request went through the middleware */
-  constructor(hasPassed: (request: IncomingMessage) => boolean, logger: Logger) {
-    this.#hasPassed = hasPassed;
+  constructor(logger: Logger) {
     this.#logger = logger;
   }
 
@@ -35,6 +33,11 @@ export class MountCheck {
     if (this.#isListening) return;
     this.#isListening = true;
     subscribe(FINISHED, this.#finished);
+  }
+
+  /** The request is in the middleware. */
+  passed(request: IncomingMessage): void {
+    if (this.#isListening) this.#passed.add(request);
   }
 
   leaveOut(handler: HttpHandler): void {
@@ -55,8 +58,8 @@ export class MountCheck {
   #look(request: ExpressRequest): void {
     this.#requests++;
     const isMatched = request.route !== undefined && request.app !== undefined;
-    const isBehind = isMatched && !this.#hasPassed(request) && this.#isBehindAll(stackOf(request.app) ?? []);
-    if (isBehind || (isMatched && this.#hasPassed(request)) || this.#requests >= MAX_REQUESTS) this.stop();
+    const isBehind = isMatched && !this.#passed.has(request) && this.#isBehindAll(stackOf(request.app) ?? []);
+    if (isBehind || (isMatched && this.#passed.has(request)) || this.#requests >= MAX_REQUESTS) this.stop();
     if (!isBehind) return;
     this.#logger.warn(
       "poolscope - routes not measured: scope.routes() is mounted behind the routes, where requests do not reach it; mount it before them",

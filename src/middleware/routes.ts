@@ -18,14 +18,13 @@ export class Routes {
   readonly #hasQueries: boolean;
   readonly #names: RouteNames;
   readonly #series = new RouteSeries();
-  readonly #measured = new WeakSet<IncomingMessage>();
   readonly #mount: MountCheck;
 
   constructor(callers: RequestCallers, hasQueries: boolean, logger: Logger) {
     this.#callers = callers;
     this.#hasQueries = hasQueries;
     this.#names = new RouteNames(logger);
-    this.#mount = new MountCheck((request) => this.#measured.has(request), logger);
+    this.#mount = new MountCheck(logger);
   }
 
   /** Routes of poolscope's own, which need not be measured. */
@@ -58,7 +57,7 @@ export class Routes {
     if (!caller.measures) {
       const { app } = request as ExpressRequest;
       const name = new RouteName(app, this.#names, settings.route, settings.maxRoutes);
-      this.#measured.add(request);
+      this.#mount.passed(request);
       caller.measures = { name, names: this.#names, series: this.#series };
     }
     const { serverTiming } = settings;
