@@ -11,6 +11,7 @@ const CALLERS = 64;
 /** Each twice the one before. */
 const SIZES = [1, 2, 4, 8, 16, 32];
 const MOST_STEPS = 12;
+const MOST_TURNS = 5;
 const SECONDS: Record<Effort, number> = { full: 4, quick: 2, smoke: 0.05 };
 /** The advice looks at six or more. */
 const SAMPLES_A_STEP = 10;
@@ -80,8 +81,13 @@ async function follow(
   for (let size = 1; steps.length < MOST_STEPS; ) {
     progress(`advice followed, max ${size}`);
     pool.options.max = size;
-    const rate = await ask(pool, seconds);
-    const advice = scope.history("orders").at(-1)?.advice;
+    let rate = await ask(pool, seconds);
+    let advice = scope.history("orders").at(-1)?.advice;
+    // On a slow machine one turn may not be enough for the first advice.
+    for (let more = 0; !advice && more < MOST_TURNS; more++) {
+      rate = await ask(pool, seconds);
+      advice = scope.history("orders").at(-1)?.advice;
+    }
     const next = advice?.recommendedSize ?? size;
     steps.push({ size, rate, advice, next });
     if (next <= size) break;

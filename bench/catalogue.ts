@@ -92,7 +92,7 @@ export const CATALOGUE: Readonly<Record<string, CatalogueEntry>> = {
       "bare twin does the same without watching. Watched pools have six kinds of queries; the samples of their histories all " +
       "differ. Of the checkouts, nine in ten are of `pool.query`, the others explicit.",
     targets: {
-      perPool: { what: "one pool with a full history", unit: "KiB", atMost: 48 },
+      perPool: { what: "one pool with a full history", unit: "KiB", atMost: 64 },
       afterPools: { what: "left by each of 1,000 pools that ended", unit: "KiB", atMost: 0.1 },
       afterCheckouts: { what: "left by 10 million checkouts, all together", unit: "KiB", atMost: 64 },
     },
