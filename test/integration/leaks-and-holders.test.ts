@@ -215,6 +215,7 @@ test("a listener that throws is logged and disturbs nobody; wrong events and lis
   const client = await pool.connect();
   await client.query("BEGIN");
   client.release();
+  await until(() => logger.error.mock.calls.length > 0);
   expect(logger.error).toHaveBeenCalledWith(
     'poolscope - a listener of "releasedInTransaction" threw: listener\'s own',
   );
