@@ -62,7 +62,7 @@ test.each([
 
 test.each([
   [{ cacheMillis: -1 }, "Expected `cacheMillis` to be a whole number from 0"],
-  [{ cache: 1 }, "Expected `options` to be an object with no other keys than `cacheMillis`, `hosts`"],
+  [{ cache: 1 }, "Expected `options` to be an object without the key `cache`: did you mean `cacheMillis`?"],
 ])("metrics options %j are refused", (options, message) => {
   expect(() => makeScope().metrics(options as never)).toThrow(message);
 });

@@ -41,6 +41,7 @@ const CONTEXT: Readonly<Record<string, string>> = {
 scope.watch(new pg.Pool(), { name: "orders" });
 scope.watch(new pg.Pool(), { name: "reports" });`,
   app: "const app = express();",
+  answer: "const answer = async (_event: unknown) => ({ statusCode: 200 });",
   cors: "const cors = (): express.RequestHandler => (_request, _response, next) => next();",
   showOrder: "const showOrder: express.RequestHandler = (_request, response) => void response.json({});",
   redis: 'const redis = { ping: async (_options: { signal: AbortSignal }) => "PONG" };',
