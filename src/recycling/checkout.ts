@@ -79,8 +79,6 @@ export function hookCheckouts(recycler: Recycler): () => void {
     return session !== undefined && at - session.aliveAt < pingAfterIdleMillis;
   }
 
-  // ── on pg-pool's way ──
-
   function seenFirst(callback: ConnectCallback, asked: number, isOfQuery: boolean): ConnectCallback {
     const site = isOfQuery ? querySite : undefined;
     return function (this: unknown, ...args) {
@@ -128,8 +126,6 @@ export function hookCheckouts(recycler: Recycler): () => void {
     ticket.error = error;
     gate.park(ticket);
   }
-
-  // ── not at once ──
 
   function promise(asked: number): Promise<unknown> {
     return new pool.Promise((resolve, reject) => {

@@ -13,10 +13,13 @@ export function hookRemovals(recycler: Recycler): () => void {
       if (!recycler.isActive) return Reflect.apply(original, pool, [client, callback]);
       // Where pg-pool itself would not serve its queue: a connection that broke while it was idle.
       const done = callback ?? (() => serve(pool));
+      let isLost = true;
       try {
         Reflect.apply(original, pool, [client, done]);
+        isLost = !callsBack(pool);
       } finally {
-        if (!callsBack(pool)) process.nextTick(() => recycler.serve());
+        // A listener of `remove` that throws takes the callback with it.
+        if (isLost) process.nextTick(() => recycler.serve());
         mind(recycler, client);
       }
     };

@@ -172,8 +172,6 @@ export class Gate {
     }
   }
 
-  // ── time ──
-
   #arm(millis: number): void {
     const dueAt = performance.now() + millis;
     if (dueAt >= this.#dueAt) return;

@@ -35,6 +35,7 @@ export function startHousekeeping(recycler: Recycler): () => void {
 
 function sweep(recycler: Recycler, everyMillis: number, keepAliveMillis: number): void {
   const { pool } = recycler;
+  if (pool._pendingQueue.length > 0) recycler.serve();
   const at = performance.now();
   const stale: IdleItem[] = [];
   let overdue = 0;

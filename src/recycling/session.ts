@@ -80,12 +80,7 @@ export class Session {
 
   /** The next holder must not have it. What this one has set is kept, as pg-pool does: the next may count on it. */
   get isLost(): boolean {
-    return this.mustClose || this.isEnding || (this.isAtFault && !this.hasSettings);
-  }
-
-  /** The same as {@link hasState}, but for prepared statements. */
-  get hasSettings(): boolean {
-    return this.#state.hasSettings;
+    return this.mustClose || this.isEnding || (this.isAtFault && !this.#state.hasSettings);
   }
 
   get isInTransaction(): boolean {

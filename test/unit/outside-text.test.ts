@@ -99,7 +99,9 @@ test("the name of a notifier is no URL, with a scheme or without", () => {
 });
 
 test("an unknown option is named in the error only if it is a word", () => {
-  expect(() => makeScope({ sampleInterval: 1 } as never)).toThrow('got `"sampleInterval"`');
+  expect(() => makeScope({ sampleInterval: 1 } as never)).toThrow(
+    "without the key `sampleInterval`: did you mean `sampleIntervalMillis`?",
+  );
   const wrong = { "postgres:app:hunter2": 1, "a\nb": 1 };
   for (const key of Object.keys(wrong)) {
     const refused = () => makeScope({ [key]: 1 } as never);
