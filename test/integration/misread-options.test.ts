@@ -1,4 +1,6 @@
 /** Pools whose options hold a password in the wrong place, and everything that a scope shows of them. */
+
+import { Socket } from "node:net";
 import express from "express";
 import fc from "fast-check";
 import pg from "pg";
@@ -101,9 +103,22 @@ test("a pool with a name of its own has no labels of misread options, and the sa
   expect(metrics).not.toContain("db_namespace");
 });
 
+/** A socket to a host that DNS does not know, however long DNS takes to find that out. */
+function unknown(host: string): Socket {
+  const socket = new Socket();
+  const error = Object.assign(new Error(`getaddrinfo ENOTFOUND ${host}`), { code: "ENOTFOUND" });
+  return Object.assign(socket, {
+    connect() {
+      setImmediate(() => socket.destroy(error));
+      return socket;
+    },
+  });
+}
+
 test("the error of a server that cannot be asked quotes no misread host", async () => {
   const { scope } = stage();
-  const { pool, asked } = watch(scope, { options: { host: `app:${MARKER}@db` }, environment: {} });
+  const host = `app:${MARKER}@db`;
+  const { pool, asked } = watch(scope, { options: { host, stream: () => unknown(host) }, environment: {} });
   // The application's own error is pg's.
   expect(await asked).toContain(MARKER);
   const error = await scope.connectionBudget().catch((reason: unknown) => reason);
