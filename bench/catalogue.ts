@@ -92,7 +92,7 @@ export const CATALOGUE: Readonly<Record<string, CatalogueEntry>> = {
       "bare twin does the same without watching. Watched pools have six kinds of queries; the samples of their histories all " +
       "differ. Of the checkouts, nine in ten are of `pool.query`, the others explicit.",
     targets: {
-      perPool: { what: "one pool with a full history", unit: "KiB", atMost: 64 },
+      perPool: { what: "one pool with a full history", unit: "KiB", atMost: 48 },
       afterPools: { what: "left by each of 1,000 pools that ended", unit: "KiB", atMost: 0.1 },
       afterCheckouts: { what: "left by 10 million checkouts, all together", unit: "KiB", atMost: 64 },
     },
@@ -115,11 +115,9 @@ export const CATALOGUE: Readonly<Record<string, CatalogueEntry>> = {
   advice: {
     about:
       "Requests that come at random (Poisson) and hold a connection for an exponential time: what the size advice says of " +
-      "that load beside what the generator did, and the wait for a connection of a pool of the size advised. Then the advice " +
-      "is followed from one connection on, on a PostgreSQL that is short of cores, until it asks for no more.",
+      "that load beside what the generator did, and the wait for a connection of a pool of the size advised.",
     targets: {
       offeredLoad: { what: "offered load, the farthest off", unit: "of what was done", atMost: 0.2 },
-      kneeSteps: { what: "doublings from where the advice ends to the best size", unit: "steps", atMost: 1 },
     },
   },
   peers: {

@@ -104,9 +104,7 @@ export class Engine {
     this.meter = new MeterReadings(this.#telemetry, this.registry);
     this.#recovery = new Recovery(this.registry, this.pings, settings.stuckAfterMillis / 1000);
     this.history = new AssessedHistory(settings);
-    this.#advisor = new SizeAdvisor(settings.targetWaitMillis, (pool) =>
-      this.registry.get(pool)?.counts.queries?.busyTimes.take(),
-    );
+    this.#advisor = new SizeAdvisor(settings.targetWaitMillis);
     this.events = new Events(logger);
     this.#deliveries = new Deliveries(settings.notifiers, logger);
     if (settings.notifiers.length > 0) this.#telemetry.observeNotifiers(this.#deliveries.counts);

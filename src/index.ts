@@ -1,4 +1,3 @@
-export type { ServerPace } from "./advice/knee.ts";
 export type { SizeAdvice } from "./advice/size-advice.ts";
 export type { Alert, AlertRule, AlertSeverity } from "./alerts/alert.ts";
 export type { Notifier } from "./alerts/notifier.ts";
@@ -14,7 +13,6 @@ export type {
   PoolAlert,
   PoolHealth,
   PoolNumbers,
-  ServerPaceEntry,
   SizeAdviceEntry,
   SlowQueryEntry,
   UnknownHealth,

@@ -1,5 +1,4 @@
 import { largestLoad, smallestSize } from "./erlang.ts";
-import type { Knee, ServerPace } from "./knee.ts";
 
 /** How large one pool would have to be for what is asked of it, see docs/size-advice.md. */
 export interface SizeAdvice {
@@ -12,10 +11,7 @@ export interface SizeAdvice {
   readonly offeredLoad: number;
   /** Option `targetWaitMillis`. */
   readonly targetWaitMillis: number;
-  /**
-   * The smallest `max` with which 95 of 100 requests wait no longer than that; with `limitedBy`, the connections at the
-   * knee.
-   */
+  /** The smallest `max` with which 95 of 100 requests wait no longer than that. */
   readonly recommendedSize: number;
   /** How many requests per second the present `max` carries while 95 of 100 wait no longer than that. */
   readonly maxRequestsPerSecond: number;
@@ -24,15 +20,6 @@ export interface SizeAdvice {
    * size needed is this one or a larger one.
    */
   readonly isLowerBound: boolean;
-  /**
-   * The load takes more connections than the server does work with at once: beyond `knee` they only make queries slower.
-   * Absent where that is not so, or not known because the load never varied.
-   */
-  readonly limitedBy?: "server";
-  /** The fewest connections that carry nearly all the server can. With `limitedBy` only. */
-  readonly knee?: ServerPace;
-  /** More connections, which carried no more. With `limitedBy` only. */
-  readonly beyond?: ServerPace;
 }
 
 /** What was measured over a window. */
@@ -55,14 +42,11 @@ export function sizeAdvice(
   load: MeasuredLoad,
   limit: number,
   targetWaitMillis: number,
-  knee?: Knee,
 ): SizeAdvice | undefined {
   const { windowSeconds, requestsPerSecond, meanHoldSeconds, hasShed } = load;
   const offeredLoad = requestsPerSecond * meanHoldSeconds;
   const target = targetWaitMillis / 1000 / meanHoldSeconds;
-  const wanted = smallestSize(offeredLoad, target, TAIL, LARGEST_SIZE);
-  const limited = knee && (wanted ?? LARGEST_SIZE) > knee.knee.connections ? knee : undefined;
-  const recommendedSize = limited?.knee.connections ?? wanted;
+  const recommendedSize = smallestSize(offeredLoad, target, TAIL, LARGEST_SIZE);
   if (recommendedSize === undefined) return undefined;
   return Object.freeze({
     windowSeconds,
@@ -72,7 +56,6 @@ export function sizeAdvice(
     targetWaitMillis,
     recommendedSize,
     maxRequestsPerSecond: largestLoad(Math.min(limit, LARGEST_SIZE), target, TAIL) / meanHoldSeconds,
-    isLowerBound: !limited && (hasShed || offeredLoad >= SATURATED_FROM * limit),
-    ...(limited && { limitedBy: "server" as const, ...limited }),
+    isLowerBound: hasShed || offeredLoad >= SATURATED_FROM * limit,
   });
 }

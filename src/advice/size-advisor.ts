@@ -1,7 +1,5 @@
 import { getOrCreate } from "../get-or-create.ts";
-import type { KindTimes } from "../queries/busy-times.ts";
 import type { PoolReading } from "../readings/pool-reading.ts";
-import { ServerMemory } from "./server-memory.ts";
 import { type MeasuredLoad, type SizeAdvice, sizeAdvice } from "./size-advice.ts";
 
 /** What a pool had done when it was sampled, since its first sample. */
@@ -17,8 +15,6 @@ interface Mark {
 const FEWEST_SAMPLES = 6;
 /** The load is then known to about 10 %: its relative error is √(2/n) for exponential gaps and holds. */
 const FEWEST_HOLDS = 200;
-/** From this share of a sample's time on it is the application's own thread that queries wait for, not the server. */
-const THREAD_BUSY_FROM = 0.8;
 /** Ten minutes at the default interval. What is older says little of the load now. */
 const MARKS_KEPT = 60;
 
@@ -59,62 +55,39 @@ class Marks {
   }
 }
 
-/** @returns How long queries of a pool took since this was called last; undefined where they are not measured. */
-type TakeTimes = (pool: string) => KindTimes | undefined;
-
 /**
  * Follows the load of each pool from sample to sample, and advises on its size. The window reaches back over the last
  * {@link FEWEST_SAMPLES} samples and, where little happens, further, until {@link FEWEST_HOLDS} holds have ended in it.
  */
 export class SizeAdvisor {
   readonly #targetWaitMillis: number;
-  readonly #takeTimes: TakeTimes;
   readonly #marks = new Map<string, Marks>();
-  readonly #servers = new Map<string, ServerMemory>();
-  #thread = performance.eventLoopUtilization();
 
   /** @param targetWaitMillis 0: no advice. */
-  constructor(targetWaitMillis: number, takeTimes: TakeTimes) {
+  constructor(targetWaitMillis: number) {
     this.#targetWaitMillis = targetWaitMillis;
-    this.#takeTimes = takeTimes;
   }
 
   /** Undefined until enough was seen. */
   advise(reading: PoolReading): SizeAdvice | undefined {
     if (this.#targetWaitMillis === 0) return undefined;
     const load = this.#measure(reading);
-    if (!load) return undefined;
-    const { knee } = this.#servers.get(reading.pool) ?? {};
-    return sizeAdvice(load, reading.limit, this.#targetWaitMillis, knee);
+    return load && sizeAdvice(load, reading.limit, this.#targetWaitMillis);
   }
 
   /** Takes the samples of one round, after {@link advise}. Pools that are not in it are not watched any more. */
   add(round: readonly PoolReading[]): void {
     const present = new Set(round.map(({ pool }) => pool));
-    for (const pool of this.#marks.keys()) if (!present.has(pool)) this.forget(pool);
+    for (const pool of this.#marks.keys()) if (!present.has(pool)) this.#marks.delete(pool);
     for (const reading of round) {
       const marks = getOrCreate(this.#marks, reading.pool, () => new Marks());
       marks.add(mark(reading, marks.before(1)));
     }
-    this.#addTimes(present);
   }
 
   /** A new pool of an old name has no past. */
   forget(pool: string): void {
     this.#marks.delete(pool);
-    this.#servers.delete(pool);
-  }
-
-  #addTimes(pools: Iterable<string>): void {
-    const thread = performance.eventLoopUtilization();
-    const isThreadBusy =
-      performance.eventLoopUtilization(thread, this.#thread).utilization >= THREAD_BUSY_FROM;
-    this.#thread = thread;
-    for (const pool of pools) {
-      const times = this.#takeTimes(pool);
-      if (!times || isThreadBusy || this.#targetWaitMillis === 0) continue;
-      getOrCreate(this.#servers, pool, () => new ServerMemory()).add(times);
-    }
   }
 
   #measure(reading: PoolReading): MeasuredLoad | undefined {

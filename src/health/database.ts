@@ -1,4 +1,3 @@
-import type { ServerPace } from "../advice/knee.ts";
 import type { SizeAdvice } from "../advice/size-advice.ts";
 import type { Alert } from "../alerts/alert.ts";
 import type { SlowQueryGroup } from "../queries/slow-groups.ts";
@@ -107,17 +106,6 @@ export interface SizeAdviceEntry {
   readonly recommended_size: number;
   readonly max_requests_per_second: number;
   readonly is_lower_bound: boolean;
-  /** With what follows: only where more connections make queries slower and nothing else. */
-  readonly limited_by?: "server";
-  readonly knee?: ServerPaceEntry;
-  readonly beyond?: ServerPaceEntry;
-}
-
-/** What the server did with so many connections in use. */
-export interface ServerPaceEntry {
-  readonly connections: number;
-  readonly mean_query_seconds: number;
-  readonly queries_per_second: number;
 }
 /** An alert that fires, see docs/alerts.md. */
 export type PoolAlert = Pick<Alert, "rule" | "severity" | "since" | "summary">;
@@ -220,17 +208,6 @@ function advice(given: SizeAdvice): SizeAdviceEntry {
     recommended_size: given.recommendedSize,
     max_requests_per_second: micro(given.maxRequestsPerSecond),
     is_lower_bound: given.isLowerBound,
-    ...(given.limitedBy && { limited_by: given.limitedBy }),
-    ...(given.knee && { knee: pace(given.knee) }),
-    ...(given.beyond && { beyond: pace(given.beyond) }),
-  };
-}
-
-function pace({ connections, meanQuerySeconds, queriesPerSecond }: ServerPace): ServerPaceEntry {
-  return {
-    connections,
-    mean_query_seconds: micro(meanQuerySeconds),
-    queries_per_second: micro(queriesPerSecond),
   };
 }
 

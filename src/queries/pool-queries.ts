@@ -35,8 +35,6 @@ export interface QueryReports {
   slow(client: PgClient | undefined, query: FinishedQuery): void;
   /** A query starts in the present flow. @returns Whose it is; undefined: nobody is told */
   started(): CallerTask | undefined;
-  /** Connections of the pool in use. */
-  countUsed(): number;
   faulted(fault: unknown): void;
 }
 
@@ -107,7 +105,6 @@ export class PoolQueries {
     try {
       running.text = textOf(given);
       running.summary = this.#tools.names?.of(given);
-      running.busy = this.#reports.countUsed();
       running.task = this.#reports.started();
     } catch (fault) {
       this.faulted(fault);
@@ -117,7 +114,7 @@ export class PoolQueries {
   /** Never throws. @returns Its verb, if that is certain */
   ended(
     client: PgClient,
-    { text, summary, task, busy }: RunningQuery,
+    { text, summary, task }: RunningQuery,
     seconds: number,
     error: unknown,
     rows: number | undefined,
@@ -132,7 +129,6 @@ export class PoolQueries {
         ? this.#series.plain(operation)
         : this.#series.get({ operation, summary, errorType, statusCode });
       series.record(seconds, failure ? undefined : rows);
-      if (!failure) this.#counts.busyTimes.add(busy, text.length, seconds);
       if (seconds >= this.#tools.slowSeconds) {
         this.#counts.slow++;
         const labels = { operation, summary, errorType, statusCode };

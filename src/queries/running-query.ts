@@ -5,8 +5,6 @@ import type { ClientQueries } from "./client-queries.ts";
 export class RunningQuery {
   text = "";
   summary: string | undefined;
-  /** Connections of the pool in use when it began; 0 where that is not known. */
-  busy = 0;
   /** Whose it is; undefined: nobody is told. */
   task: CallerTask | undefined;
   /** Of `pool.query`, which returns the connection at the moment it is answered. */

@@ -111,7 +111,6 @@ export class WatchedPool implements PoolObserver, PoolSeats {
     const reports: QueryReports = {
       slow: (client, query) => this.#tools.reports.slowQuery(this, query, client && holdOf(client)),
       started: () => this.#started(),
-      countUsed: () => this.#countUsed(),
       faulted: (fault) => this.faulted(fault),
     };
     const { recorders } = this.counts;
