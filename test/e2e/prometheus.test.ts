@@ -23,7 +23,7 @@ async function port(server: Server): Promise<number> {
 test("promtool parses the text; its naming lint has nothing to say but what the conventions cause", async () => {
   const scope = makeScope();
   const pool = makePool({ max: 3 });
-  scope.watch(pool, { name: 'a "quoted\\ name\n' });
+  scope.watch(pool, { name: 'a "quoted\\ name' });
   await pool.query("SELECT 1");
   const { text } = await scrape(scope);
   const { status, stdout, stderr } = spawnSync("promtool", ["check", "metrics"], {
