@@ -27,7 +27,7 @@ const CONSUMERS: readonly Consumer[] = [
 ];
 
 /** To raise it is a decision, made in the commit that needs it. Rules and runbooks took 20 kB of it, dashboards 25 kB. */
-const BUDGET_BYTES = 215_000;
+const BUDGET_BYTES = 290_000;
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 const bin = (name: string) => path.join(root, "node_modules", ".bin", name);
@@ -71,7 +71,7 @@ function belongs(file: string): boolean {
   if (/^(package\.json|README\.md|LICENSE|CHANGELOG\.md|SECURITY\.md)$/.test(file)) return true;
   if (/^(prometheus\/(rules|runbooks)|alertmanager)\/[\w./]+\.(yml|md|tmpl)$/.test(file)) return true;
   if (/^grafana\/dashboards\/poolscope-\w+\.json$/.test(file)) return existsSync(path.join(root, file));
-  if (/^dist\/(index|own-resource|otlp)\.js$/.test(file)) return true;
+  if (/^dist\/(index|chunk|own-resource|otlp)\.js$/.test(file)) return true;
   const [, module] = /^dist\/(.+)\.d\.ts$/.exec(file) ?? [];
   return module !== undefined && existsSync(path.join(root, "src", `${module}.ts`));
 }

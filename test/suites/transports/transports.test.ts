@@ -30,13 +30,13 @@ const TRANSPORTS: readonly Transport[] = [
     name: "IPv6",
     pool: { host: "::1" },
     seen: { ssl: false, address: "::1" },
-    server: `::1:${port}`,
+    server: `[::1]:${port}`,
   },
   {
     name: "TLS on IPv6",
     pool: { host: "::1", ssl: tls },
     seen: { ssl: true, address: "::1" },
-    server: `::1:${port}`,
+    server: `[::1]:${port}`,
   },
 ];
 
