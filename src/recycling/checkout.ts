@@ -81,13 +81,22 @@ export function hookCheckouts(recycler: Recycler): () => void {
 
   function seenFirst(callback: ConnectCallback, asked: number, isOfQuery: boolean): ConnectCallback {
     const site = isOfQuery ? querySite : undefined;
-    return function (this: unknown, ...args) {
-      const [error, client] = args;
+    const settled = (error: Error | undefined, client: PgClient | undefined): boolean => {
       if (client) recycler.handedOut(client, isOfQuery, site);
       else if (gate.failed(error, asked)) {
-        return waitAgain(Ticket.ofCallback(asked, isOfQuery, callback), error);
+        waitAgain(Ticket.ofCallback(asked, isOfQuery, callback), error);
+        return false;
       } else recycler.coded(error);
-      return Reflect.apply(callback, this, args);
+      return true;
+    };
+    // Of pg-pool itself; to gather the arguments of any callback would be dearer.
+    if (isOfQuery) {
+      return function (this: unknown, error, client, release) {
+        if (settled(error, client)) callback.call(this, error, client, release);
+      };
+    }
+    return function (this: unknown, ...args) {
+      return settled(args[0], args[1]) ? Reflect.apply(callback, this, args) : undefined;
     };
   }
 
