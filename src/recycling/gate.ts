@@ -177,8 +177,9 @@ export class Gate {
     if (dueAt >= this.#dueAt) return;
     clearTimeout(this.#timer);
     this.#dueAt = dueAt;
-    // Not unref'ed: callers keep the process alive, as their dials would.
     this.#timer = setTimeout(() => this.#tick(), millis);
+    // Callers keep the process alive, as their dials would; those of a pool that ends do so themselves.
+    if (this.#recycler.pool.ending) this.#timer.unref();
   }
 
   #tick(): void {
