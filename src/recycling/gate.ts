@@ -16,8 +16,7 @@ const CALLERS_A_TURN = 200;
 
 /**
  * Stands above pg-pool. While the server refuses connections the gate is closed: callers who would need a new one wait
- * here, in the order in which they asked, and one attempt at a time finds out whether the server is back. Nothing is put
- * into pg-pool's own queue, and nothing is remembered of its state.
+ * here, in the order in which they asked, and one attempt at a time finds out whether the server is back.
  *
  * As long as a caller waits here or has a deadline of its own, a timer is armed, and each tick arms the next one first. No
  * attempt blocks the next for longer than {@link PROBE_MILLIS}, whether its callback comes or not.
@@ -54,12 +53,7 @@ export class Gate {
     return this.#waiting.slice(0, limit).map(({ asked }) => asked);
   }
 
-  /**
-   * A caller got an error from pg-pool.
-   *
-   * @param asked When that caller asked
-   * @returns Whether the caller is to wait for another attempt
-   */
+  /** A caller who asked at `asked` got an error. @returns Whether it is to wait for another attempt */
   failed(error: unknown, asked: number): boolean {
     const recycler = this.#recycler;
     if (error instanceof PoolscopeError || timeoutType(error) === WAIT_TIMEOUT) return false;
@@ -95,10 +89,8 @@ export class Gate {
   }
 
   /**
-   * Asks pg-pool for a client.
-   *
-   * @param isFresh Only a new connection will do, where the pool has room for one
-   * @param isFirst Before those in pg-pool's queue, who asked later
+   * Asks pg-pool for a client: with `isFresh` for a new connection, where there is room for one, with `isFirst` before those
+   * in its queue, who asked later.
    */
   attempt(ticket: Ticket, isFresh = false, isFirst = false): void {
     const { pool } = this.#recycler;

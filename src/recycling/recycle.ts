@@ -68,7 +68,6 @@ function start(pool: PoolInside, settings: RecycleSettings): Recycled {
     hookReleases(recycler),
     hookRemovals(recycler),
     hookEnd(recycler),
-    // What recycling has taken from pg-pool is counted all the same.
     addToCount(pool, "waitingCount", () => recycler.gate.waiting),
     addToCount(pool, "idleCount", () => recycler.keptAlive),
     startHousekeeping(recycler),
