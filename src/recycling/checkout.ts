@@ -32,6 +32,10 @@ export function hookCheckouts(recycler: Recycler): () => void {
     return function connect(this: PoolInside, callback?: ConnectCallback): unknown {
       const isOurs = recycler.isActive && !pool.ending && (!callback || typeof callback === "function");
       if (!isOurs) return callback === undefined ? original.call(this) : original.call(this, callback);
+      // More wait than there are idle clients, and there is room: pg-pool has lost its turn, a listener has thrown.
+      if (pool._pendingQueue.length > pool._idle.length && !pool._isFull()) {
+        process.nextTick(() => recycler.serve());
+      }
       if (maxWaiting !== Number.POSITIVE_INFINITY && counts.isRefusing()) return refuse(callback);
 
       const asked = performance.now();
